@@ -18,6 +18,7 @@ from kilnworks.pipelines.cli.serving import source_of
 from kilnworks.pipelines.cli.settings import new_run_id
 from kilnworks.pipelines.core import registry
 from kilnworks.pipelines.core.after_run import finish_run
+from kilnworks.pipelines.core.asked_model import live_model
 from kilnworks.pipelines.core.events import nobody
 from kilnworks.pipelines.core.execute import run_all
 from kilnworks.pipelines.core.graph import Pipeline
@@ -26,7 +27,6 @@ from kilnworks.pipelines.core.project import opened_anew
 from kilnworks.pipelines.core.store import Run, Store, open_store
 from kilnworks.result import RunResult
 from kilnworks.schemas.access import private_files
-from kilnworks.schemas.champion import read_champion
 from kilnworks.schemas.errors import ConfigError
 from kilnworks.schemas.places import ROOT_VARIABLE
 
@@ -149,7 +149,8 @@ class LoadedPipeline:
             a pandas frame, else Polars.
 
         Raises:
-            UnknownName: no model is live yet.
+            UnknownName: there was no run yet.
+            ConfigError: no model is live; says at which gate the newest run ended, and what to do.
             RequestInvalid: a row breaks the contract; nothing is predicted.
             DataInvalid: a column is missing.
         """
@@ -199,11 +200,10 @@ class LoadedPipeline:
 
         from kilnworks.components.predicting.champion import in_process, predicted
 
-        store = self.store
-        store.pull(f"champions/{self.name}.json")
-        champion = read_champion(store.root, self.name)
+        store, defined = self.store, registry.load(self.name)
+        champion = live_model(store, defined)
         follow_published(store)
-        like = source_of(registry.load(self.name))
+        like = source_of(defined)
         if self._asked is None or self._asked[0] != champion.path:
             self._asked = champion.path, in_process(champion)
         return pl.concat(list(predicted(path, champion, self._asked[1], like)))

@@ -16,6 +16,8 @@ class Progress:
 
     ``numbers``: those of an epoch that has just ended, by name; empty at any other time. ``unjudged``: epochs before it
     that did not report the number by which epochs are judged, as those of a phase that learns without the label.
+    ``worked`` and ``left``: what is done and what is likely still to come, in one unit, where ``done`` and ``total`` do
+    not say it, as of a training that early stopping may end.
     """
 
     done: float
@@ -23,6 +25,18 @@ class Progress:
     note: str = ""
     numbers: Mapping[str, float] = field(default_factory=dict)
     unjudged: int = 0
+    worked: float | None = None
+    left: float | None = None
+
+    @property
+    def so_far(self) -> float:
+        """What is done, in the unit of ``expected``."""
+        return self.done if self.worked is None else self.worked
+
+    @property
+    def expected(self) -> float | None:
+        """What is likely to be done in the end; None where nothing is known of it."""
+        return self.total if self.left is None else self.so_far + self.left
 
 
 def ignore(_: Progress) -> None:

@@ -78,10 +78,10 @@ def challenged(
         bounds = bounds_of(challenge, metric, settings, both.truth, both.champion, both.challenger)
         gain = bounds(challenge.level)
         if gain.value != gain.value:
-            raise Incomparable(f"{metric.name} is not defined for these {len(both.truth)} rows")
+            raise Incomparable(f"{metric.name} is not defined for these {len(both.truth)} {new.task.unit}")
     except Incomparable as error:
         return unmeasured(challenge, str(error))
-    verdict = decided(challenge, metric, both.values(metric, settings), gain, len(both.truth), split)
+    verdict = decided(challenge, metric, both.values(metric, settings), gain, len(both.truth), split, new.task.unit)
     if changed:
         verdict = replace(verdict, text=f"{verdict.text}; {changed}")
     if not both.frame.width:

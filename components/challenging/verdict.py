@@ -33,7 +33,8 @@ class Verdict:
         metric, better: what was compared, and whether ``max`` or ``min`` is better; empty where nothing was.
         champion, challenger: its values on the same rows.
         difference, low, high: challenger minus champion, and the bounds of that.
-        margin, level, rule, rows, method: as asked for; the rows compared; how the bounds came about.
+        margin, level, rule, rows, method: as asked for; how many were compared; how the bounds came about.
+        unit: what was counted: ``rows``, ``windows`` of a series.
         against: ``{"run_id", "version"}`` of the champion.
         slices: what is shown of each, as ``per_slice.judged`` tells it.
     """
@@ -52,6 +53,7 @@ class Verdict:
     level: float | None = None
     rule: str = ""
     rows: int | None = None
+    unit: str = "rows"
     method: str = ""
     against: dict[str, Any] | None = None
     slices: tuple[dict[str, Any], ...] = ()
@@ -71,7 +73,13 @@ def margin_of(challenge: Challenge, metric: Metric, champion: float) -> float:
 
 
 def decided(
-    challenge: Challenge, metric: Metric, values: tuple[float, float], gain: Gain, rows: int, split: str
+    challenge: Challenge,
+    metric: Metric,
+    values: tuple[float, float],
+    gain: Gain,
+    rows: int,
+    split: str,
+    unit: str = "rows",
 ) -> Verdict:
     """Hold a measured gain against the rule.
 
@@ -82,6 +90,7 @@ def decided(
         gain: of the challenger, positive = better.
         rows: how many were compared.
         split: of which they are.
+        unit: what is counted, as ``Task.unit`` names it.
     """
     margin = margin_of(challenge, metric, values[0])
     word = _word(challenge.rule, gain, margin)
@@ -95,7 +104,7 @@ def decided(
     found = Verdict(
         verdict=word, live=live, text="", metric=metric.name, better=metric.better, champion=values[0],
         challenger=values[1], difference=values[1] - values[0], low=low, high=high, margin=margin,
-        level=challenge.level, rule=challenge.rule, rows=rows, method=gain.method,
+        level=challenge.level, rule=challenge.rule, rows=rows, unit=unit, method=gain.method,
     )  # fmt: skip
     return replace(found, text=_text(found, split))
 
@@ -105,7 +114,7 @@ def with_slices(found: Verdict, slices: Sequence[dict[str, Any]]) -> Verdict:
     worse = [one for one in slices if one["verdict"] == "worse"]
     if not slices:
         return found
-    told = "; ".join(_slice_text(one, found.metric) for one in worse[:SLICES_TOLD])
+    told = "; ".join(_slice_text(one, found) for one in worse[:SLICES_TOLD])
     more = f"; and {len(worse) - SLICES_TOLD} more" if len(worse) > SLICES_TOLD else ""
     said = f"shown to be worse in {told}{more}" if worse else f"in none of {len(slices)} slices shown to be worse"
     word = "worse slice" if worse and found.live else found.verdict
@@ -114,10 +123,10 @@ def with_slices(found: Verdict, slices: Sequence[dict[str, Any]]) -> Verdict:
     )
 
 
-def _slice_text(one: Mapping[str, Any], metric: str) -> str:
+def _slice_text(one: Mapping[str, Any], found: Verdict) -> str:
     bounds = f"{signed(one['low'])} to {signed(one['high'])}"
-    values = f"{metric} {figure(one['challenger'])} against {figure(one['champion'])}"
-    return f"{one['column']} {one['value']} ({values} on {one['rows']:,} rows, bounds {bounds})"
+    values = f"{found.metric} {figure(one['challenger'])} against {figure(one['champion'])}"
+    return f"{one['column']} {one['value']} ({values} on {_counted(one['rows'], found.unit)}, bounds {bounds})"
 
 
 def unmeasured(challenge: Challenge, why: str) -> Verdict:
@@ -152,12 +161,17 @@ def _text(found: Verdict, split: str) -> str:
     assert found.rows is not None and found.level is not None and found.difference is not None
     assert found.low is not None and found.high is not None and found.margin is not None
     assert found.challenger is not None and found.champion is not None
-    rows = f"the same {found.rows:,} {split} row{'' if found.rows == 1 else 's'}"
+    rows = f"the same {_counted(found.rows, found.unit, split)}"
     bounds = (
         f"{100 * found.level:g} % bounds {signed(found.low)} to {signed(found.high)}, margin {figure(found.margin, 2)}"
     )
     values = f"{found.metric} {figure(found.challenger)} against {figure(found.champion)} on {rows}"
     return f"{values}: {_means(found)} (difference {signed(found.difference)}, {bounds})"
+
+
+def _counted(number: int, unit: str, split: str = "") -> str:
+    """``1,708 test windows``, ``1 row``."""
+    return " ".join(filter(None, (f"{number:,}", split, unit.removesuffix("s") if number == 1 else unit)))
 
 
 def _means(found: Verdict) -> str:
@@ -171,6 +185,6 @@ def _means(found: Verdict) -> str:
         case "not worse", _:
             return "not worse"
         case _, "non_inferior":
-            return "too few rows to show that it is not worse"
+            return f"too few {found.unit} to show that it is not worse"
         case _:
             return "not shown to be worse"

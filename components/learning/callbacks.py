@@ -239,15 +239,34 @@ class History(keras.callbacks.Callback):
         self.rows = list(state["rows"])
 
 
+Ahead = Callable[[float, bool], tuple[float | None, float | None]]
+"""Of epochs done, and whether they were all: what is done and what is likely to come, in one unit."""
+
+
 class Report(keras.callbacks.Callback):
     """Tells the listener how far training has come, in epochs; knows the running epoch and step, both from 0."""
 
     def __init__(
-        self, listener: Callable[[Progress], None], epochs: int, steps: int, unjudged: Callable[[], int] = lambda: 0
+        self,
+        listener: Callable[[Progress], None],
+        epochs: int,
+        steps: int,
+        unjudged: Callable[[], int] = lambda: 0,
+        ahead: Ahead | None = None,
     ) -> None:
-        """``epochs``: of all phases; ``steps``: of an epoch; ``unjudged``: epochs done without what is monitored."""
+        """Whom to tell, and of what.
+
+        Args:
+            listener: of the progress.
+            epochs: of all phases.
+            steps: of an epoch.
+            unjudged: how many epochs are done without what is monitored.
+            ahead: what is done and what is likely to come after so many epochs, and whether these were all; by default
+                ``epochs`` are done.
+        """
         super().__init__()
         self._listener, self._epochs, self._steps, self._unjudged = listener, epochs, steps, unjudged
+        self._ahead: Ahead = ahead or (lambda done, ended: (None, None))
         self.epoch, self.step, self._note = 0, 0, ""
         self.phase: str | None = None
 
@@ -262,7 +281,8 @@ class Report(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Report the share of the epoch that is done; the whole of it is reported once it is validated."""
         if batch + 1 < self._steps:
-            self._listener(Progress(self.epoch + (batch + 1) / self._steps, self._epochs, self._now(logs or {})))
+            done = self.epoch + (batch + 1) / self._steps
+            self._listener(Progress(done, self._epochs, self._now(logs or {}), {}, 0, *self._ahead(done, False)))
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Report the epoch, and keep the numbers of its validation for the notes of the next one."""
@@ -270,12 +290,13 @@ class Report(keras.callbacks.Callback):
         self._note = "".join(f" {k} {figure(float(v))}" for k, v in logs.items() if k.startswith("val_"))
         trained = {k: v for k, v in logs.items() if not k.startswith(("val_", "learning_rate"))}
         numbers = {name: float(value) for name, value in logs.items()}
-        self._listener(Progress(epoch + 1, self._epochs, self._now(trained), numbers, self._unjudged()))
+        ahead, done = self._ahead(epoch + 1, False), epoch + 1
+        self._listener(Progress(done, self._epochs, self._now(trained), numbers, self._unjudged(), *ahead))
 
     def on_early_end(self, monitor: str, best: int) -> None:
         """Report that no further epochs come; ``best``: the epoch whose weights are kept, from 1."""
         end = f"stopped after epoch {self.epoch + 1}: {monitor} was best in epoch {best}, whose weights are kept"
-        self._listener(Progress(self._epochs, self._epochs, end))
+        self._listener(Progress(self._epochs, self._epochs, end, {}, 0, *self._ahead(self.epoch + 1, True)))
 
     def _now(self, numbers: Mapping[str, Any]) -> str:
         """Epoch, phase, losses of the epoch so far, and numbers of the latest validation."""

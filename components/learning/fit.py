@@ -225,7 +225,7 @@ def _refitted(
     weighing: Weighing,
 ) -> Any:
     """The mean of networks that learn from all rows, once the best epoch is known; ``model`` where no time is left."""
-    left = None if settings.budget_minutes is None else 60 * settings.budget_minutes - again.chosen.seconds
+    left = None if settings.budget_minutes is None else 60 * settings.budget_minutes - again.chosen.spent
     models, summary["refit"] = refit(again, context, identity, left)
     with precision(settings.precision):
         return averaged([weighing.given(one) for one in models], again.chosen.task.output) if models else model

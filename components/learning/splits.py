@@ -42,6 +42,11 @@ class Splits:
     streamed: bool
     everything: Callable[[int], Feed] | None = None
 
+    @property
+    def both(self) -> float:
+        """Rows of both splits together, as a multiple of the training rows."""
+        return 1 + (self.validation.split_rows / self.feed.rows if self.validation else 0.0)
+
     def only(self, chosen: Callable[[Arrays, int], np.ndarray] | None, seed: int) -> Splits:
         """The same with those training rows that the learner chooses, where it does: of arrays [N, ...] those it says.
 

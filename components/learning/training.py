@@ -28,6 +28,7 @@ from kilnworks.components.learning.own.other_callbacks import refuse_two_schedul
 from kilnworks.components.learning.own.parts import compile_model
 from kilnworks.components.learning.prefetch import Prefetch
 from kilnworks.components.learning.rounds.budget import Budget
+from kilnworks.components.learning.rounds.likely import likely_end
 from kilnworks.components.learning.settings import FitSettings
 from kilnworks.components.learning.splits import Splits
 from kilnworks.components.learning.state import State, assign, optimizers_of
@@ -72,6 +73,9 @@ class Training:
     """Called with what a phase trains once it is compiled, before its first epoch."""
     sent: set[str] = field(default_factory=set)
     """Inputs that come as they are sent, with NaN where a number is missing."""
+    ahead: cb.Ahead | None = None
+    """What is done and what is likely to come, of epochs; by default as far as early stopping is likely to let it go,
+    and the networks on all rows behind it."""
     first: int = field(default=0, init=False)
     seconds: float = field(default=0.0, init=False)
 
@@ -97,7 +101,8 @@ class Training:
         judged = self.learner.model.variables
         self.judge = judge(judged, monitor=self.settings.monitor, mode=self.mode, latest=self.learner.latest)
         self.history = cb.History(out / "history.csv")
-        self.report = cb.Report(context.progress, sum(self._lengths), self.splits.feed.steps, self._unjudged)
+        epochs, steps = sum(self._lengths), self.splits.feed.steps
+        self.report = cb.Report(context.progress, epochs, steps, self._unjudged, self.ahead or self._ahead)
         looks = self.settings.health if not self.lengths else "none"
         self.health = None if looks == "none" else Health(out / "health.json", looks == "every")
         self.first = found.epoch if found else 0
@@ -126,6 +131,28 @@ class Training:
     @property
     def _is_early(self) -> bool:
         return len(self.history.rows) < sum(self._lengths)
+
+    @property
+    def spent(self) -> float:
+        """Seconds of its epochs, also of those before it was killed, where there is a budget; else of this process."""
+        return self.budget.spent if self.budget else self.seconds
+
+    def _ahead(self, done: float, ended: bool) -> tuple[float | None, float | None]:
+        """What is done and what is likely to come, in epochs of the training rows."""
+        stopping, refit, most = self.settings.early_stopping, self.settings.refit, sum(self._lengths)
+        if len(self._lengths) > 1 or not (stopping or refit):
+            return None, None
+        best, end = self.judge.best_epoch, float(most)
+        likely_best = float(best) if done >= most else end
+        if stopping:
+            end, likely_best = likely_end(done, best, stopping.patience, most)
+        if ended:
+            end, likely_best = done, float(best)
+        left = end - done + refit * self.splits.both * likely_best
+        if self.budget and self.budget.spent:
+            pace = self.budget.spent / len(self.history.rows)
+            left = min(left, max(0.0, 60 * (self.settings.budget_minutes or 0) - self.budget.spent) / pace)
+        return done, left
 
     def _unjudged(self) -> int:
         aside = {phase.name for number, phase in enumerate(self.learner.phases) if not self._counts(number)}

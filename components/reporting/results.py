@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from kilnworks.components.reporting.reading import read_run
-from kilnworks.components.reporting.sections.wording import metric_label
+from kilnworks.components.reporting.sections.wording import budget_words, metric_label
 from kilnworks.components.tasks.choose import task_named
 from kilnworks.schemas.json_values import as_dict, as_number
 from kilnworks.schemas.words import figure, signed
@@ -14,12 +14,17 @@ from kilnworks.schemas.words import figure, signed
 def result_lines(run_dir: Path) -> list[tuple[str, str]]:
     """A word and what it is about: ``result``, ``against`` simple models, ``gate``; nothing before an evaluation.
 
+    ``budget`` comes before them where a budget of time kept the training from something.
+
     Args:
         run_dir: of a run in any state.
     """
     run = read_run(run_dir)
     results = run.find("evaluation.json")
-    return [*_measured(results), *_against(results), *_gate(results)] if results else []
+    if not results:
+        return []
+    cut = budget_words(run.find("training.json"))
+    return [*([("budget", cut)] if cut else []), *_measured(results), *_against(results), *_gate(results)]
 
 
 def headlines(results: dict[str, Any]) -> tuple[str, ...]:

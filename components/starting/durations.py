@@ -1,8 +1,8 @@
 """How long ``run`` will take on this machine, roughly, and a budget for its training.
 
 Operations of all epochs over those that this machine does in a second, measured for a fraction of a second by processor
-time, plus what the other steps take (imports, checks, export), which goes by the speed of Python. Programs that run
-beside make neither figure larger.
+time, plus what goes by the speed of Python: the other steps (imports, checks, export), each step of a training, and
+each character that is read. Programs that run beside make no figure larger (decision 369).
 """
 
 from __future__ import annotations
@@ -15,7 +15,15 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from kilnworks.components.learning.rounds.likely import likely_end
+from kilnworks.components.learning.settings import FitSettings
+from kilnworks.components.modeling.autoencoder import Autoencoder
+from kilnworks.components.modeling.bag import Bag
+from kilnworks.components.modeling.clusters import Clusters
 from kilnworks.components.modeling.detection.detector import Detector
+from kilnworks.components.modeling.forecast import Forecast
+from kilnworks.components.modeling.images.transfer import Transfer
+from kilnworks.components.modeling.sequential.sequence import SequenceModel
 from kilnworks.components.modeling.tabular import Tabular
 from kilnworks.components.modeling.vision import Vision
 from kilnworks.components.starting.boxes.sizes import OF_POINTS, PER_PIXEL
@@ -24,16 +32,26 @@ from kilnworks.components.starting.recipe import Decision, Recipe
 if TYPE_CHECKING:
     import numpy as np
 
-STOPS, BEST = 20, 13
-"""Epochs until early stopping ends the training of a table, and until its best one, which networks on all rows have,
-about."""
-OTHER_STEPS = 25.0
+OTHER_STEPS = 18.0
 """Seconds of the other steps on a machine of ``LOOPS``."""
+STEP, CHARACTER, VOCABULARY = 1.2e-3, 4.4e-6, 2.5
+"""Seconds there of a step of a training beside its products, of a character that is read in all steps together, and of
+what a model of texts takes whatever it reads."""
 LOOPS = 6.5e7
-"""Turns of an empty loop a second to which ``OTHER_STEPS`` belongs."""
-DENSE, CONVOLVED, DETECTED = 0.24, 0.24, 0.5
+"""Turns of an empty loop a second to which these seconds belong."""
+DENSE, CONVOLVED, DETECTED, DILATED, FORECAST, TRANSFERRED = 0.24, 0.24, 0.5, 0.6, 0.3, 0.38
 """Share of the speed of the products that are timed, which a training of small layers reaches; for ``Detector``, of the
 multiplications that ``boxes/sizes.py`` counts (decision 323)."""
+SEEN_OF_A_STEP = 24
+"""Numbers that a forecast sees of a step, about: the calendar, days before, what is known ahead."""
+BASE = 5_995
+"""Multiplications of MobileNetV2 for a pixel: 301 million for 224 x 224 (Sandler et al. 2018)."""
+TUNED = 1.6
+"""What an image costs while the last blocks of a base learn, in images that only go through it."""
+VALIDATED = 1.125
+"""Rows that go through a frozen base in an epoch, those that validate among them, as a share of the training rows."""
+LEARNED = 0.8
+"""Share of all rows that is learned from."""
 ON_ALL_ROWS = 1.125
 """Rows of training and validation split together, as a share of the former."""
 PASSES = 3
@@ -60,7 +78,8 @@ def timed(recipe: Recipe, budget: float | None) -> Recipe:
         told = Decision("time", f"the training ends within {_words(60 * budget)}", "as asked") if budget else None
     else:
         dense, loops = speed()
-        others, fitting = OTHER_STEPS * LOOPS / loops, work / dense
+        slower = LOOPS / loops
+        others, fitting = OTHER_STEPS * slower, work / dense + python_seconds(recipe) * slower
         bounded = min(fitting, 60 * budget) if budget is not None else fitting
         within = f", within the budget of {_words(60 * budget)}" if budget is not None else ""
         cut = within if bounded == fitting else f", which would take {_words(fitting)} without the budget"
@@ -72,10 +91,8 @@ def timed(recipe: Recipe, budget: float | None) -> Recipe:
 
 def operations(recipe: Recipe) -> float | None:
     """Multiplications and additions of the training, weighed by how well they run; None where nothing is known."""
-    model, training, rows = recipe.model, recipe.training, 0.8 * recipe.rows
-    epochs = float(training.get("epochs", 30))
+    model, rows, epochs = recipe.model, LEARNED * recipe.rows, epochs_of(recipe)
     if isinstance(model, Tabular):
-        epochs = min(epochs, STOPS) + ON_ALL_ROWS * min(epochs, BEST) * training.get("refit", 0)
         features = recipe.contract.features.values()
         width = sum(math.prod(feature.shape) if feature.shape else model.number_size for feature in features)
         sizes = [width, *model.units]
@@ -84,13 +101,47 @@ def operations(recipe: Recipe) -> float | None:
     if isinstance(model, Vision):
         (feature,) = recipe.contract.features.values()
         height, width, channels = feature.shape
-        epochs *= 1 + training.get("refit", 0)
         return epochs * rows * 2 * PASSES * _convolved(height * width, channels, model) / CONVOLVED
     if isinstance(model, Detector):
         (feature,) = recipe.contract.features.values()
         step = OF_POINTS if model.head == "points" else PER_PIXEL
         return epochs * rows * 2 * step * feature.shape[0] * feature.shape[1] / DETECTED
-    return None
+    if isinstance(model, SequenceModel) and model.core == "tcn":
+        shapes = [f.shape for f in recipe.contract.features.values() if len(f.shape) > 1]
+        return epochs * rows * 2 * PASSES * sum(_dilated(steps, width, model) for steps, width in shapes) / DILATED
+    if isinstance(model, Forecast) and model.core == "none" and recipe.contract.series is not None:
+        layers = sum(a * b for a, b in pairwise((SEEN_OF_A_STEP, *model.units)))
+        return epochs * rows * 2 * PASSES * recipe.contract.series.horizon * model.members * layers / FORECAST
+    if isinstance(model, Transfer):
+        (feature,) = recipe.contract.features.values()
+        images = rows * VALIDATED * (epochs + TUNED * (model.fine_tune_epochs or epochs) * bool(model.fine_tune))
+        return images * 2 * BASE * feature.shape[0] * feature.shape[1] / TRANSFERRED
+    return 0.0 if isinstance(model, Autoencoder | Bag | Clusters) else None
+
+
+def python_seconds(recipe: Recipe) -> float:
+    """Seconds of the training that go by the speed of Python, on a machine of ``LOOPS``."""
+    batch = recipe.training.get("batch", FitSettings.model_fields["batch"].default)
+    steps = 0.0 if isinstance(recipe.model, Clusters) else epochs_of(recipe) * LEARNED * recipe.rows / batch
+    read = VOCABULARY + CHARACTER * recipe.characters if recipe.characters else 0.0
+    return STEP * steps + read
+
+
+def epochs_of(recipe: Recipe) -> float:
+    """Epochs of the training rows, about: as far as early stopping lets it go, and those of networks on all rows."""
+    training = recipe.training
+    most, stopping = (
+        int(training.get("epochs", FitSettings.model_fields["epochs"].default)),
+        training.get("early_stopping"),
+    )
+    ends, best = likely_end(0, 0, stopping.patience, most) if stopping else (most, most)
+    return ends + ON_ALL_ROWS * best * training.get("refit", 0)
+
+
+def _dilated(steps: int, channels: int, model: SequenceModel) -> float:
+    """Multiplications of the dilated convolutions of ``SequenceModel`` for one sequence."""
+    layers = max(1, math.ceil(math.log2((steps - 1) / (model.kernel - 1) + 1)))
+    return steps * model.kernel * model.width * (channels + (layers - 1) * model.width)
 
 
 def _convolved(pixels: int, channels: int, model: Vision) -> float:

@@ -43,6 +43,7 @@ class Recipe:
         split: how rows find their split.
         transform: preprocessing.
         decisions: what was decided and why, in the order in which a person asks.
+        characters: of all texts that are read, in all rows.
     """
 
     contract: Contract
@@ -53,3 +54,4 @@ class Recipe:
     split: Config = field(default_factory=ByHash)
     transform: PreprocessConfig = field(default_factory=PreprocessConfig)
     decisions: tuple[Decision, ...] = ()
+    characters: int = 0

@@ -34,7 +34,14 @@ from kilnworks.components.starting.recipe import Decision, Recipe
 from kilnworks.components.starting.sequences.numbered import numbered_decisions
 from kilnworks.components.starting.settling import settle
 from kilnworks.components.starting.spellings import refuse_broken_numbers, spelling_decisions
-from kilnworks.components.starting.texts import bag, bag_words, text_columns, text_decisions, text_settings
+from kilnworks.components.starting.texts import (
+    bag,
+    bag_words,
+    characters_of,
+    text_columns,
+    text_decisions,
+    text_settings,
+)
 from kilnworks.components.starting.unsupported import refuse_label, refuse_many_classes, split_column
 from kilnworks.components.tasks.asked import NUMBERS, Asked
 from kilnworks.components.tasks.choose import choose
@@ -124,7 +131,10 @@ def start_with_table(
             "model", *(bag_words(contract, training) if text_columns(contract) else _model_words(model, training))
         ),
     ]
-    return Recipe(contract, opened.source, known.height, model, training, settled.split, transform, tuple(decisions))
+    read = characters_of(contract, known)
+    return Recipe(
+        contract, opened.source, known.height, model, training, settled.split, transform, tuple(decisions), read
+    )
 
 
 def _refuse_moments_alone(inferred: Contract, label: str) -> None:

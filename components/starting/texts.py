@@ -33,10 +33,14 @@ def text_decisions(contract: Contract, frame: pl.DataFrame) -> list[Decision]:
     ]
 
 
+def characters_of(contract: Contract, frame: pl.DataFrame) -> int:
+    """Characters of all texts that are read."""
+    return sum(int(frame[name].str.len_chars().sum() or 0) for name in text_columns(contract))
+
+
 def text_settings(contract: Contract, frame: pl.DataFrame) -> dict[str, FeatureSettings]:
     """How each text is encoded: shorter n-grams of characters where there is more to read."""
-    names = text_columns(contract)
-    read = sum(int(frame[name].str.len_chars().sum() or 0) for name in names)
+    names, read = text_columns(contract), characters_of(contract, frame)
     characters = (2, 5) if read <= WORK[0] else (3, 4) if read <= WORK[1] else None
     return {name: FeatureSettings(encode="ngrams", character_ngrams=characters) for name in names}
 

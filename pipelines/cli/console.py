@@ -152,7 +152,7 @@ class _Row:
 
     def eta(self) -> float | None:
         """Seconds to go, at the pace of the last parts; None while unknown."""
-        return None if self.progress is None else self.pace.to_go(self.progress.total)
+        return None if self.progress is None else self.pace.to_go(self.progress.expected)
 
 
 class _Board:
@@ -170,7 +170,7 @@ class _Board:
         row.status = event.status
         row.progress = event.progress or row.progress
         if event.progress is not None:
-            row.pace.news(event.progress.done, time.monotonic() - row.began)
+            row.pace.news(event.progress.so_far, time.monotonic() - row.began)
         row.seconds = event.seconds if event.status != "running" else None
         row.reason = event.reason.partition("\n")[0]
 
@@ -192,7 +192,7 @@ def _detail(row: _Row) -> Table | Text:
         grid = Table.grid(padding=(0, 1))
         eta = row.eta()
         note = row.progress.note or f"{row.progress.done:g}/{row.progress.total:g}"
-        left = f"{_duration(eta)} to go" if eta is not None else ""
+        left = _to_go(row.progress, eta) if eta is not None else ""
         grid.add_row(ProgressBar(row.progress.total, row.progress.done, width=24), note, Text(left, "dim"))
         return grid
     seconds = "" if row.seconds is None or row.status in ("cached", "skipped") else f"{row.seconds:.1f} s"
@@ -215,7 +215,7 @@ class _Lines:
         """Print the change."""
         if event.status == "running" and event.progress is not None:
             pace = self._paces.setdefault(event.step, Pace())
-            pace.news(event.progress.done, event.seconds or 0.0)
+            pace.news(event.progress.so_far, event.seconds or 0.0)
             if self._worth_a_line(event.step, event.progress):
                 self._say(f"{event.step}: {_progress_words(event.progress, pace)}")
             return
@@ -242,11 +242,15 @@ def _progress_words(progress: Progress, pace: Pace) -> str:
     """``3/20 loss 0.41, 12 s to go``; within a part ``17% loss 0.41``."""
     if not progress.total:
         return f"{round(progress.done, 2):g} {progress.note}".rstrip()
-    seconds = pace.to_go(progress.total)
-    left = "" if seconds is None else f", {_duration(seconds)} to go"
+    seconds = pace.to_go(progress.expected)
+    left = "" if seconds is None else f", {_to_go(progress, seconds)}"
     whole = float(progress.done).is_integer()
     done = f"{progress.done:g}/{progress.total:g}" if whole else f"{progress.done / progress.total:.0%}"
     return f"{done} {progress.note}".rstrip() + left
+
+
+def _to_go(progress: Progress, seconds: float) -> str:
+    return f"{'' if progress.left is None else 'about '}{_duration(seconds)} to go"
 
 
 def _duration(seconds: float) -> str:

@@ -14,6 +14,7 @@ from kilnworks.pipelines.cli.quiet import quiet_libraries
 from kilnworks.pipelines.cli.settings import StoreUrl
 from kilnworks.pipelines.core.after_run import finish_run, report_replaced
 from kilnworks.pipelines.core.approval import answer, record_answer
+from kilnworks.pipelines.core.asked_model import why_not_live
 from kilnworks.pipelines.core.challenge import NOT_ASKED
 from kilnworks.pipelines.core.compare import compare_and_challenge as measure_champion
 from kilnworks.pipelines.core.compare import unmeasured
@@ -65,11 +66,9 @@ def promote(
     step = _deployment(pipeline)
     for upstream in pipeline[step].upstream():
         if run.manifest(upstream) is None:
-            raise StoreError(
-                f"run {run.run_id} has no finished {upstream}",
-                "a run whose gates before the deployment are open",
-                f"kilnworks run {name} --run-id {run.run_id}",
-            )
+            why, fix = why_not_live(pipeline, run)
+            wanted = "a run whose gates before the deployment are open"
+            raise StoreError(f"run {run.run_id} has no finished {upstream}: {why}", wanted, fix)
     _approve(pipeline, run, decided.by, decided.reason)
     if _is_live(run):
         _say(f"version {read_champion(run.store.root, name).version} of run {run.run_id} is the champion already")

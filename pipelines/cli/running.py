@@ -163,6 +163,7 @@ def step(
         outcome = run_together(pipeline, step_names, this, fresh=fresh, listener=heard)
     if any(path for name in outcome for path in this.path.glob(f"{name}*/{EVALUATION}")):
         _say_results(console, this)
+    _say_all_live(console, pipeline, this, outcome)
     return EXIT_SKIPPED if set(outcome.values()) == {"skipped"} else 0
 
 
@@ -230,8 +231,7 @@ def _conclude(console: Console, pipeline: Pipeline, run: Run, outcome: dict[str,
             fix = (record.get("error") or {}).get("fix")
             if fix:
                 _say(console, f"to do    {fix}")
-        if status == "done" and pipeline[step_name].signature.result.outside:
-            _say_live(console, run, step_name)
+    _say_all_live(console, pipeline, run, outcome)
 
 
 def _say_results(console: Console, run: Run) -> None:
@@ -250,6 +250,13 @@ def _say_live(console: Console, run: Run, step_name: str) -> None:
     before = f"in place of version {previous['version']}" if previous else "the first one"
     compared = f": {told}" if previous and told else ""
     _say(console, f"live     version {details['version']} of {details['model']}, {before}{compared}")
+
+
+def _say_all_live(console: Console, pipeline: Pipeline, run: Run, outcome: dict[str, Status]) -> None:
+    """``_say_live`` of every step that has published something now."""
+    for name, status in outcome.items():
+        if status == "done" and pipeline[name].signature.result.outside:
+            _say_live(console, run, name)
 
 
 def _say_replaced(console: Console, defined: Pipeline, configured: Pipeline) -> None:

@@ -13,10 +13,10 @@ from kilnworks.pipelines.cli.console import echo
 from kilnworks.pipelines.cli.quiet import quiet_libraries
 from kilnworks.pipelines.cli.settings import StoreUrl
 from kilnworks.pipelines.cli.writing import writable
+from kilnworks.pipelines.core.asked_model import live_model
 from kilnworks.pipelines.core.owner import follow_published
 from kilnworks.pipelines.core.registry import load as load_pipeline
 from kilnworks.pipelines.core.store import Store, open_store
-from kilnworks.schemas.champion import read_champion
 from kilnworks.schemas.errors import KilnworksError, UnknownName
 
 if TYPE_CHECKING:
@@ -101,10 +101,8 @@ def predict(
     from kilnworks.components.predicting.champion import in_process, predicted, through_server
     from kilnworks.components.predicting.spreadsheet import shown_as_text
 
-    like = source_of(load_pipeline(name))
-    opened = open_store(store)
-    opened.pull(f"champions/{name}.json")
-    champion = read_champion(opened.root, name)
+    pipeline, opened = load_pipeline(name), open_store(store)
+    like, champion = source_of(pipeline), live_model(opened, pipeline)
     follow_published(opened)
     ask = through_server(champion, server, timeout_seconds) if server else in_process(champion)
     rows = 0

@@ -301,7 +301,8 @@ class _Attempt:
         self._listener(StepEvent(self._step.name, "running", progress, self.seconds()))
         if time.monotonic() - self._last_written >= 1.0:
             self._last_written = time.monotonic()
-            values = {"done": progress.done, "total": progress.total, "note": progress.note}
+            ahead = {} if progress.left is None else {"worked": progress.worked, "left": progress.left}
+            values = {"done": progress.done, "total": progress.total, "note": progress.note, **ahead}
             self._run.record(self._step.name, "running", seconds=round(self.seconds(), 2), progress=values)
 
     def ended(self, status: Status, error: KilnworksError | None = None, origin: str | None = None) -> None:

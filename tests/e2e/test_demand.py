@@ -54,7 +54,7 @@ def test_both_models_are_compared_on_the_same_windows(demand, capsys) -> None:
     capsys.readouterr()
     assert main(["compare", "demand", "--run", "two"]) == 0
     told = capsys.readouterr().out
-    assert "**Challenge**: mae" in told and "on the same 92 test rows" in told, told
+    assert "**Challenge**: mae" in told and "on the same 92 test windows" in told, told
 
 
 def window(at: int) -> dict[str, object]:

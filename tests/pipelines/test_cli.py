@@ -285,6 +285,21 @@ def test_a_closed_gate_is_exit_code_99(project, capsys):
     assert "three: skipped: two was skipped" in out and "skipped  two: 2 is above 1" in out
 
 
+def test_predict_without_a_live_model_says_what_kept_the_newest_run_from_it(project, capsys):
+    run(capsys, "run", "small", "--run-id", "r1", "--set", "two.most=1")
+    code, _, err = run(capsys, "predict", "small", "x.csv")
+    assert code == 2
+    assert "no model of 'small' is live: run r1 ended at two: 2 is above 1" in err
+    assert "kilnworks report small --run r1" in err
+    assert "kilnworks run small --set two.FIELD=VALUE --promote --reason WHY" in err
+    run(capsys, "run", "small", "--run-id", "r2", "--set", "three.fail=invalid")
+    err = run(capsys, "predict", "small", "x.csv")[2]
+    assert "three of run r2 failed: bad" in err and "mend it; then kilnworks run small --run-id r2" in err
+    run(capsys, "run", "small", "--run-id", "r3", "--to", "one")
+    err = run(capsys, "predict", "small", "x.csv")[2]
+    assert "run r3 has not come to its end" in err and "resume it: kilnworks run small --run-id r3" in err
+
+
 def test_slices_and_fresh(project, capsys):
     assert run(capsys, "run", "small", "--from", "three", "--to", "one")[0] == 2
     assert run(capsys, "run", "small", "--to", "two")[0] == 0

@@ -131,6 +131,22 @@ def test_a_trial_publishes_nothing(shop, capsys):
     assert [p.name for p in (shop.store / "serving" / "shop").iterdir() if p.name.isdigit()] == ["1"]
 
 
+def test_a_step_that_publishes_says_which_version_is_live(shop, capsys):
+    assert shop("step", "shop", "servable", "--run-id", "r1") == 0
+    capsys.readouterr()
+    assert shop("step", "shop", "deployment", "--run-id", "r1") == 0
+    assert capsys.readouterr().out.count("live     version 1 of shop, the first one") == 1
+
+
+def test_predict_before_a_trial_is_promoted_says_so(shop, capsys):
+    shop.run("r1", "--set", "servable.mark=b")
+    capsys.readouterr()
+    assert shop("predict", "shop", "rows.csv") == 2
+    told = capsys.readouterr().err
+    assert "no model of 'shop' is live: run r1 ended at deployment: trial gate closed: other setting" in told
+    assert "to do:  kilnworks promote shop --run r1 makes it live" in told and "all the same" not in told
+
+
 def test_the_first_run_of_all_is_no_exception(shop):
     assert shop.run("r1", "--set", "servable.mark=b") == 0
     with pytest.raises(UnknownName):
@@ -209,7 +225,9 @@ def test_promote_refuses_a_run_whose_gates_are_closed(shop, capsys):
     shop.run("r1", "--to", "servable")
     (shop.store / "runs" / "shop" / "r1" / "servable").rename(shop.root / "gone")
     assert shop("promote", "shop", "--run", "r1") == 1
-    assert "has no finished servable" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "has no finished servable: run r1 has not come to its end" in told
+    assert "resume it: kilnworks run shop --run-id r1" in told
     assert shop("promote", "shop", "--run", "nope") == 2
 
 

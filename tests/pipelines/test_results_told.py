@@ -2,6 +2,7 @@
 
 import pytest
 
+from kilnworks.components.reporting.sections.wording import budget_words
 from kilnworks.pipelines.cli.app import main
 
 JUDGED = """
@@ -56,3 +57,15 @@ def test_a_run_and_the_step_that_judges_end_with_the_numbers(told) -> None:
     assert [line for line in lines if line in LINES] == LINES
     assert told("step", "judged", "one", "--run-id", "r2")[-1] not in LINES
     assert told("step", "judged", "evaluation", "--run-id", "r2")[-3:] == LINES
+
+
+def test_what_a_budget_kept_a_training_from_is_said_before_the_result() -> None:
+    half = {"config": {"budget_minutes": 0.5}, "epochs_run": 7}
+    assert budget_words(half) == budget_words({"refit": {"left_out": 1}}) == ""
+    over = {**half, "budget": {"over": True}}
+    assert budget_words(over) == "", "it has come to its end"
+    ended = "the budget of 0.5 min ended training after 7 epochs, the best of which is kept"
+    assert budget_words({**over, "stopped_early": True}) == ended
+    again = {"networks": 2, "left_out": 1, "cut": False}
+    told = budget_words({**over, "stopped_early": True, "refit": again})
+    assert told == f"{ended}; left no time for network 3 on all rows: the mean of the 2 before it answers"

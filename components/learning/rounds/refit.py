@@ -18,6 +18,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from kilnworks.components.learning.callbacks import Ahead
+from kilnworks.components.learning.rounds.budget import Budget
 from kilnworks.components.learning.settings import FitSettings
 from kilnworks.components.learning.splits import Splits
 from kilnworks.components.learning.training import Training
@@ -66,19 +68,23 @@ def refit(again: Again, context: RunContext, identity: str, seconds: float | Non
         again: see there.
         context: of the step; networks are kept below its ``work`` until the step is done.
         identity: of the training that found the epoch.
-        seconds: that are left for it; a network that would not be ready in time is not begun. None: all there are.
+        seconds: that are left for it; a network that would not be ready in time is not begun, and one that is not
+            ready when they end is left out: nobody knows what some of its epochs are worth. None: all there are.
 
     Returns:
-        Their Keras models, none where there was no time; and what happened, for ``training.json``.
+        Their Keras models, none where there was no time; and what happened, for ``training.json``: ``left_out`` says
+        how many had no time, ``cut`` that one of these had begun.
     """
     settings, lengths = again.chosen.settings, again.chosen.best_lengths()
-    models, start, rows = [], time.perf_counter(), 0
+    models: list[Any] = []
+    start, rows, earlier, cut = time.perf_counter(), 0, 0.0, False
     for number in range(1, settings.refit + 1):
-        spent = time.perf_counter() - start
+        spent = max(earlier, time.perf_counter() - start)
         if seconds is not None and spent + _expected(again.chosen, lengths) > seconds:
             LOG.info("the budget leaves no time for network %d of %d on all rows", number, settings.refit)
             break
         training = _training(again, number, lengths)
+        training.budget = None if seconds is None else Budget(seconds - max(earlier, time.perf_counter() - start))
         place = replace(
             context,
             work=context.work / f"refit-{number}",
@@ -87,10 +93,17 @@ def refit(again: Again, context: RunContext, identity: str, seconds: float | Non
         place.work.mkdir(parents=True, exist_ok=True)
         named = hashlib.sha256(f"{identity} {number} {lengths}".encode()).hexdigest()
         training.go(place.work, place, named)
+        earlier += training.spent
+        if len(training.history.rows) < sum(lengths):
+            LOG.info("the budget ended during network %d of %d on all rows, which is left out", number, settings.refit)
+            cut = True
+            break
         models.append(training.learner.model)
         rows = training.splits.feed.rows
     took = round(time.perf_counter() - start, 3)
-    return models, {"networks": len(models), "epochs": sum(lengths), "rows": rows, "seconds": took}
+    left_out = settings.refit - len(models)
+    missing = {"left_out": left_out, "cut": cut} if left_out else {}
+    return models, {"networks": len(models), "epochs": sum(lengths), "rows": rows, "seconds": took, **missing}
 
 
 def part_of(context: RunContext, number: int, of: int) -> RunContext:
@@ -99,7 +112,8 @@ def part_of(context: RunContext, number: int, of: int) -> RunContext:
     def told(progress: Progress) -> None:
         note = f"network {number} on all rows: {progress.note}" if number else progress.note
         total = progress.total or 1.0
-        context.progress(Progress(number + min(1.0, progress.done / total), of, note))
+        scaled = number + min(1.0, progress.done / total)
+        context.progress(replace(progress, done=scaled, total=of, note=note, numbers={}, unjudged=0))
 
     return replace(context, progress=told)
 
@@ -124,12 +138,17 @@ def _training(again: Again, number: int, lengths: list[int]) -> Training:
         settings, chosen.task, chosen.placement, Splits(feed, None, False), learner, chosen.mode, lengths=lengths
     )
     training.sent = chosen.sent
+    training.ahead = _ahead(again, number, sum(lengths))
     return training
+
+
+def _ahead(again: Again, number: int, epochs: int) -> Ahead:
+    """Epochs of the training rows that are done and to come, the training that found the epoch among them."""
+    each = epochs * again.chosen.splits.both
+    before, behind = len(again.chosen.history.rows) + (number - 1) * each, (again.chosen.settings.refit - number) * each
+    return lambda done, ended: (before + each * done / epochs, behind + each * (1 - done / epochs))
 
 
 def _expected(chosen: Training, lengths: list[int]) -> float:
     """Seconds of a network, by the pace of the training that found the epoch."""
-    done = max(1, len(chosen.history.rows) - chosen.first)
-    assert chosen.splits.validation is not None
-    more = 1 + chosen.splits.validation.split_rows / chosen.splits.feed.rows
-    return chosen.seconds / done * sum(lengths) * more
+    return chosen.spent / len(chosen.history.rows) * sum(lengths) * chosen.splits.both

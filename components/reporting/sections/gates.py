@@ -57,6 +57,7 @@ def _models(found: dict[str, Any]) -> dict[str, Any] | None:
         "margin": figure(values["margin"], 3),
         "level": f"{100 * values['level']:g} %",
         "rows": f"{values['rows']:,.0f}",
+        "unit": str(found.get("unit") or "rows"),
         "live": f"version {against.get('version')}, run {against.get('run_id')}",
         "verdict": str(found.get("verdict") or ""),
         "method": str(found.get("method") or ""),

@@ -78,7 +78,10 @@ def progress(step: StepRecord) -> dict[str, Any] | None:
     if step.outcome != "running" or done is None:
         return None
     eta = as_number(given.get("eta_seconds"))
-    if eta is None and total and done > 0 and step.seconds:
+    worked, left = as_number(given.get("worked")), as_number(given.get("left"))
+    if eta is None and worked and left is not None and step.seconds:
+        eta = step.seconds * left / worked
+    elif eta is None and total and done > 0 and step.seconds:
         eta = step.seconds * max(total - done, 0) / done
     share = min(max(done / total, 0.0), 1.0) if total else None
     counted = f"{label(done)} of {label(total)}" if total else label(done)

@@ -9,7 +9,7 @@ from kilnworks.components.charts.terms import terms
 from kilnworks.components.reporting.reading import RunRecord, read_history
 from kilnworks.components.reporting.sections.embedding import embedding
 from kilnworks.components.reporting.sections.health import health
-from kilnworks.components.reporting.sections.wording import metric_label
+from kilnworks.components.reporting.sections.wording import budget_words, metric_label
 from kilnworks.schemas.json_values import as_dict, as_list, as_number
 from kilnworks.schemas.words import listed
 
@@ -55,6 +55,7 @@ def training(run: RunRecord) -> dict[str, Any] | None:
             for key, name in FACTS.items()
             if description.get(key) is not None and (key, description[key]) != ("resumed_after", 0)
         ]
+        + [("Budget", told) for told in [budget_words(description)] if told]
         + [_covered(as_dict(one)) for one in as_list(description.get("vectors"))]
         + [_derived(name, as_dict(one)) for name, one in as_dict(run.find("transform.json").get("derived")).items()],
     }

@@ -125,6 +125,11 @@ def test_the_same_model_twice_is_not_worse(tmp_path):
     assert (found.verdict, found.difference, found.champion) == ("not worse", 0, pytest.approx(0.6, rel=1e-4))
 
 
+def test_what_is_counted_is_what_the_task_says(tmp_path, monkeypatch):
+    monkeypatch.setattr(Regression, "unit", "windows")
+    assert "on the same 400 test windows:" in compare(tmp_path, Regression, 0.3, 0.3).text
+
+
 def test_fewer_rows_are_spread_over_all(tmp_path):
     found = compare(tmp_path, Regression, 0.0, 0.1, rows=100, metric="rmse")
     assert (found.rows, found.metric) == (100, "rmse")

@@ -4,7 +4,7 @@ import pytest
 
 from kilnworks.components.challenging.gain import Gain
 from kilnworks.components.challenging.settings import Challenge
-from kilnworks.components.challenging.verdict import decided, margin_of, unmeasured
+from kilnworks.components.challenging.verdict import decided, margin_of, unmeasured, with_slices
 from kilnworks.components.judging.metric import Metric
 
 AUC = Metric("auc", "max", "AUC", "", share=True)
@@ -46,6 +46,17 @@ def test_the_difference_is_told_in_the_unit_of_the_metric(rule):
     assert found.text.startswith(
         "mae 1 against 0.8 on the same 100 test rows: shown to be worse" if rule != "better" else "mae"
     )
+
+
+def test_windows_of_a_series_are_called_windows():
+    of = Challenge(rule="non_inferior", margin=0.01)
+    found = decided(of, MAE, (0.8, 0.79), Gain(0.01, -0.05, 0.03, "m"), 92, "test", "windows")
+    assert found.text.startswith("mae 0.79 against 0.8 on the same 92 test windows: too few windows to show that")
+    assert found.record()["unit"] == "windows"
+    one = {"column": "shop", "value": "b", "rows": 1, "champion": 1.0, "challenger": 2.0, "low": 0.5, "high": 1.5}
+    told = with_slices(found, [{**one, "verdict": "worse"}]).text
+    assert "on 1 window, bounds" in told and "row" not in told
+    assert "on the same 1 test row:" in decided(of, MAE, (0.8, 0.79), Gain(0.01, 0, 1, "m"), 1, "test").text
 
 
 def test_margins_by_default():

@@ -147,6 +147,11 @@ class Client:
         path = f"/api/v2/dags/{dag}/dagRuns/{urllib.parse.quote(run_id)}/taskInstances/{task}/logs/{attempt}"
         return json.dumps(self.get(path))
 
+    def log_lines(self, dag: str, run_id: str, task: str, attempt: int = 1) -> list[str]:
+        """What a person reads in the log of a task, line by line."""
+        path = f"/api/v2/dags/{dag}/dagRuns/{urllib.parse.quote(run_id)}/taskInstances/{task}/logs/{attempt}"
+        return [str(one["event"]) for one in self.get(path)["content"] if "event" in one]
+
     def wait(self, what: str, condition, seconds: float = 120, pause: float = 1.0):
         """The first true value of ``condition``; fails with the words of what was waited for."""
         found = first(condition, seconds, every=pause)

@@ -17,6 +17,8 @@ import pytest
 
 from kilnworks.pipelines.cli.app import main
 from kilnworks.schemas.champion import moves, read_champion
+from kilnworks.schemas.files import read_json
+from kilnworks.schemas.words import figure
 from scripts.airflow import postgres
 from scripts.airflow.processes import ROOT, Airflow
 from tests import needed
@@ -192,8 +194,28 @@ def test_their_dags_and_ours_run_side_by_side(team):
     done = dict.fromkeys(("run", "rows", "learn", "finish"), "success")
     assert team.finished("customers", ours) == done
     assert read_champion(team.store.root, "customers").run_id == ours
+    the_numbers_that_matter_stand_in_the_log(team, ours)
     status, page = team.call("GET", "/kilnworks/")
     assert status == 200 and "customers" in page
+
+
+def the_numbers_that_matter_stand_in_the_log(team, run):
+    """Metric with its interval, simple models, gate and version: once each, as the evaluation has measured them."""
+    lines = team.log_lines("customers", run, "learn")
+    told = {
+        word: [line for line in lines if line.startswith(f"{word} ")] for word in ("result", "against", "gate", "live")
+    }
+    assert {word: len(found) for word, found in told.items()} == dict.fromkeys(told, 1), lines
+    [result], [against], [gate], [live] = told.values()
+    found = read_json(team.store.run("customers", run).step_path("evaluation") / "evaluation.json")
+    auc, simple = found["metrics"]["auc"], found["simple"]
+    value, low, high = (figure(auc[name]) for name in ("value", "low", "high"))
+    assert result.startswith(f"result   AUC {value} ({low} to {high})") and f" on {found['rows']:,} test rows" in result
+    for name, one in simple.items():
+        assert f"{name} " in against and figure(next(iter(one["metrics"].values()))) in against
+    assert gate == "gate     open: auc at least 0.7 on test, judged by the measured value"
+    assert live.startswith("live     version 1 of customers, the first one")
+    assert all(line.isprintable() for found in told.values() for line in found), "no codes of colours"
 
 
 @pytest.mark.nightly

@@ -1,11 +1,17 @@
 """Networks trained again on all rows: what they are, how they are averaged, killed, and kept within a budget."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from kilnworks.components.features.transform import FeatureTransform
+from kilnworks.components.learning import training
+from kilnworks.components.learning.rounds import budget, refit
+from kilnworks.components.learning.rounds.budget import Budget
 from kilnworks.components.modeling.kept import load_trained
 from kilnworks.components.modeling.mlp import Mlp
+from kilnworks.components.reporting.sections.wording import budget_words
 from kilnworks.components.train import TrainConfig, train
 from kilnworks.schemas.errors import ConfigError
 from tests.components.learning.replica_runs import weights
@@ -89,6 +95,81 @@ def test_without_time_the_best_epoch_is_kept_and_said(data, tmp_path) -> None:
     assert made.training["epochs_run"] == 1, "one epoch is always trained"
     for one, other in zip(weights(made), weights(plain), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+@pytest.fixture
+def epochs_take(monkeypatch):
+    """Makes the epochs of all networks take these seconds, one after the other, and nothing else any time."""
+
+    def take(*seconds: float) -> list[float]:
+        left, now, ended = list(seconds), [0.0], Budget.on_epoch_end
+
+        def on_epoch_end(self, epoch, logs=None) -> None:
+            now[0] += left.pop(0)
+            ended(self, epoch, logs)
+
+        told = SimpleNamespace(perf_counter=lambda: now[0])
+        for module in (budget, refit, training):
+            monkeypatch.setattr(module, "time", told)
+        monkeypatch.setattr(Budget, "on_epoch_end", on_epoch_end)
+        return now
+
+    return take
+
+
+@pytest.mark.parametrize(
+    ("networks", "answers"),
+    [
+        (0, "the one that learned from the training rows alone answers"),
+        (1, "network 1 answers alone"),
+    ],
+)
+def test_a_network_that_the_budget_ends_in_is_left_out_and_said(
+    data, tmp_path, monkeypatch, epochs_take, networks, answers
+) -> None:
+    """An epoch takes a second until the machine gets busy, in a network that was to take 3 * 456 / 256 s: 5.3."""
+    (tmp_path / "out").mkdir()
+    config = TrainConfig(**QUICK, refit=2, budget_minutes=0.5)
+    now = epochs_take(*[1.0] * (4 + 3 * networks), *[12.0] * 2)
+    made = train(config, *data, tmp_path / "out", context(tmp_path))
+    assert now[0] <= 30
+    told = made.training["refit"]
+    assert (told["networks"], told["left_out"], told["cut"], told["epochs"]) == (networks, 2 - networks, True, 3)
+    words = f"the budget of 0.5 min ended before network {networks + 1} on all rows was ready: {answers}"
+    assert budget_words(made.training) == words
+    monkeypatch.undo()
+    alone = trained(tmp_path, TrainConfig(**QUICK, refit=networks), *data, "alone")
+    for one, other in zip(weights(made), weights(alone), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_killed_run_goes_on_with_what_is_left_of_the_budget(data, tmp_path, epochs_take) -> None:
+    """Of 30.6 s 15 are gone when it is killed in its last epoch; a network on all rows takes 16 or more."""
+
+    def kill(now) -> None:
+        if now.note.startswith("epoch 5/5"):
+            raise KeyboardInterrupt
+
+    epochs_take(*[3.0] * 6)
+    config = TrainConfig(**{**QUICK, "epochs": 5}, refit=1, budget_minutes=0.51)
+    for out in ("one", "two"):
+        (tmp_path / out).mkdir()
+    with pytest.raises(KeyboardInterrupt):
+        train(config, *data, tmp_path / "one", context(tmp_path, kill))
+    made = train(config, *data, tmp_path / "two", context(tmp_path))
+    assert (made.training["resumed_after"], made.training["refit"]["networks"]) == (4, 0)
+    assert budget_words(made.training).startswith("the budget of 0.51 min left no time for the network on all rows")
+
+
+def test_time_to_go_counts_the_networks_to_come(data, tmp_path) -> None:
+    seen: list = []
+    made = trained(tmp_path, TrainConfig(**QUICK, refit=2), *data, progress=seen.append)
+    took = 4 + 2 * made.training["best_epoch"] * 456 / 256
+    again = [now for now in seen if "on all rows" in now.note]
+    assert {round(now.expected, 6) for now in again} == {round(took, 6)}
+    assert again[-1].left == pytest.approx(0)
+    done = [now.so_far for now in seen]
+    assert done == sorted(done)
 
 
 def test_what_cannot_be_trained_on_all_rows_is_refused(data, tmp_path) -> None:
