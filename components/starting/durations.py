@@ -108,7 +108,7 @@ def operations(recipe: Recipe) -> float | None:
         return epochs * rows * 2 * step * feature.shape[0] * feature.shape[1] / DETECTED
     if isinstance(model, SequenceModel) and model.core == "tcn":
         shapes = [f.shape for f in recipe.contract.features.values() if len(f.shape) > 1]
-        return epochs * rows * 2 * PASSES * sum(_dilated(steps, width, model) for steps, width in shapes) / DILATED
+        return epochs * rows * 2 * PASSES * sum(_dilated(shape, model) for shape in shapes) / DILATED
     if isinstance(model, Forecast) and model.core == "none" and recipe.contract.series is not None:
         layers = sum(a * b for a, b in pairwise((SEEN_OF_A_STEP, *model.units)))
         return epochs * rows * 2 * PASSES * recipe.contract.series.horizon * model.members * layers / FORECAST
@@ -138,8 +138,9 @@ def epochs_of(recipe: Recipe) -> float:
     return ends + ON_ALL_ROWS * best * training.get("refit", 0)
 
 
-def _dilated(steps: int, channels: int, model: SequenceModel) -> float:
-    """Multiplications of the dilated convolutions of ``SequenceModel`` for one sequence."""
+def _dilated(shape: tuple[int, ...], model: SequenceModel) -> float:
+    """Multiplications of the dilated convolutions of ``SequenceModel`` for one sequence, [steps, ...] channels."""
+    steps, channels = shape[0], math.prod(shape[1:])
     layers = max(1, math.ceil(math.log2((steps - 1) / (model.kernel - 1) + 1)))
     return steps * model.kernel * model.width * (channels + (layers - 1) * model.width)
 

@@ -113,7 +113,7 @@ def test_products_of_a_sequence_are_those_of_its_dilated_convolutions(steps: int
     built = model.network([EncodedTensor(name="t", shape=(steps, 3), dtype="float32", kind="sequence")], multiclass(3))
     convolutions = [layer for layer in built.layers if type(layer).__name__ == "Conv1D"]
     exact = sum(layer.kernel.shape.num_elements() * steps for layer in convolutions)
-    assert durations._dilated(steps, 3, model) == exact
+    assert durations._dilated((steps, 3), model) == exact
 
 
 @pytest.mark.slow
