@@ -24,6 +24,8 @@ SCREENED = 20_000
 """Values by which candidates are dropped before all values are read."""
 LIKELY = 0.8
 """Share of the values looked at that must have the outline of a date."""
+EARLIEST = 1000
+"""The year from which on four digits are one, but in ISO 8601: `1-0007` is a key with leading zeros."""
 YEAR_DAY = ("%Y-%d", "%Y/%d")
 """An order that nobody uses where the values read as ISO 8601."""
 MOST = 30
@@ -72,6 +74,8 @@ def find_dates(name: str, texts: pl.Series, today: date | None = None) -> Found 
         _refuse_contradiction(name, texts, kinds, {form: read[form] for form in forms})
     unread = kinds.filter(read[forms[0]].is_null())
     if len(unread) > (1 - ENOUGH) * len(kinds):
+        return None
+    if forms[0] != ISO and int((read[forms[0]].dt.year() < EARLIEST).sum()) > (1 - ENOUGH) * len(kinds):
         return None
     rivals = [form for form in forms[1:] if _reads_as_many(form, kinds, read[forms[0]], screen)]
     best, rivals, by_order = _by_order(texts, _plausible([forms[0], *rivals], kinds))

@@ -133,12 +133,19 @@ def _streamed(source: Source, decimals: Mapping[str, str], split: str | None = N
 
 
 def _described(source: Source, frame: pl.DataFrame, decimals: Mapping[str, str]) -> Opened:
-    odd = {n: f"holds {t}" for n, t in frame.schema.items() if t.is_nested() or t in (pl.Binary, pl.Object)}
+    odd = {n: _held(t) for n, t in frame.schema.items() if t.is_nested() or t in (pl.Binary, pl.Object)}
     odd |= {n: why for n, t in frame.schema.items() for kind, why in _NO_MOMENTS if t == kind}
     plain = frame.drop(list(odd))
     texts = [n for n, t in plain.schema.items() if t in (pl.Categorical, pl.Enum)]
     plain = plain.with_columns(pl.col(n).cast(pl.String) for n in texts)
     return Opened(source, plain, describe_columns(plain, decimals), odd)
+
+
+def _held(kind: pl.DataType) -> str:
+    """What a column holds that a table cannot have, in words."""
+    if isinstance(kind, pl.Array) and len(kind.shape) == 1 and kind.inner.is_numeric():
+        return f"holds {kind.shape[0]} numbers a row; as [{kind.shape[0]}, 1], steps and channels, it is a sequence"
+    return f"holds {kind}"
 
 
 def _open_csv(data: str, decimals: Mapping[str, str]) -> Opened:

@@ -183,7 +183,8 @@ def without_columns(contract: Contract, opened: Opened, time: TimeColumn) -> tup
     if contract.time is not None and moment is not None:
         features = {contract.time: moment, **features}
     if not features:
-        reasons = "; ".join(f"{named(o.name)}: {o.reason}" for o in out)
+        told = {o.name: o.reason for o in out} | opened.left_out
+        reasons = "; ".join(f"{named(n)}: {why}" for n, why in told.items())
         raise ConfigError(f"no feature is left ({reasons})", "a column that varies and repeats", "give other data")
     ignored = absent - opened.source.moments.keys() - {contract.key}
     ignore = tuple(n for n in opened.frame.columns if n in ignored) + tuple(opened.left_out)

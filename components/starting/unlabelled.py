@@ -18,7 +18,7 @@ from kilnworks.components.modeling.autoencoder import Autoencoder
 from kilnworks.components.modeling.clusters import Clusters
 from kilnworks.components.modeling.generative.boltzmann import Rbm
 from kilnworks.components.starting.moments.times import is_none
-from kilnworks.components.starting.open_data import Kind, open_table
+from kilnworks.components.starting.open_data import Kind, Opened, open_table
 from kilnworks.components.starting.recipe import Decision, Recipe
 from kilnworks.components.starting.settling import settle
 from kilnworks.components.starting.table import inferred_contract, typed_parts, without_columns
@@ -89,7 +89,7 @@ def start_unlabelled(
     if judge is not None:
         inferred = _judging(inferred) if task in COMPARED else _rare_second(inferred, opened.frame[judge])
     contract, columns = without_columns(inferred, opened, moment)
-    contract, others = _without_moments_and_texts(contract, opened.frame)
+    contract, others = _without_moments_and_texts(contract, opened)
     _refuse_few(contract, [*columns, *others], opened.frame.height)
     parts = typed_parts(opened, contract)
     settled = settle(contract, opened.source, parts)
@@ -204,17 +204,17 @@ def _rare_second(contract: Contract, series: pl.Series) -> Contract:
     return contract.model_copy(update={"label": label.model_copy(update={"classes": ordered, "learned": False})})
 
 
-def _without_moments_and_texts(contract: Contract, frame: pl.DataFrame) -> tuple[Contract, list[Decision]]:
+def _without_moments_and_texts(contract: Contract, opened: Opened) -> tuple[Contract, list[Decision]]:
     """The contract without features that move on for ever, and without texts of many values."""
     gone: dict[str, str] = {}
     for name, feature in contract.features.items():
         if feature.dtype == "datetime" or feature.advances is not None or name == contract.time:
             gone[name] = "it moves on: every later row would be strange"
-        elif feature.dtype == "string" and frame[name].n_unique() > MOST_VALUES:
-            gone[name] = f"{frame[name].n_unique()} different texts; up to {MOST_VALUES} are taken"
+        elif feature.dtype == "string" and opened.frame[name].n_unique() > MOST_VALUES:
+            gone[name] = f"{opened.frame[name].n_unique()} different texts; up to {MOST_VALUES} are taken"
     kept = {n: f for n, f in contract.features.items() if n not in gone}
     if not kept:
-        reasons = "; ".join(f"{named(n)}: {why}" for n, why in gone.items())
+        reasons = "; ".join(f"{named(n)}: {why}" for n, why in [*gone.items(), *opened.left_out.items()])
         raise ConfigError(f"no feature is left ({reasons})", "a column that varies", "give other data")
     ignore = (*contract.ignore, *(n for n in gone if n != contract.time))
     changed = contract.model_copy(update={"features": kept, "ignore": ignore})

@@ -75,8 +75,8 @@ def _r_squared(truth: np.ndarray, said: np.ndarray) -> float:
 def _judged(
     x: np.ndarray, target: np.ndarray, cut: int, measure: Callable[[np.ndarray, np.ndarray], float], word: str
 ) -> tuple[float, float]:
-    """The measure of the rows from ``cut`` on, and its standard error by a bootstrap."""
-    if len(np.unique(target[:cut])) < 2:
+    """The measure of the rows from ``cut`` on, and its standard error by a bootstrap; NaN where one value is all."""
+    if len(np.unique(target[:cut])) < 2 or (word != "accuracy" and len(np.unique(target[cut:])) < 2):
         return float("nan"), float("nan")
     said = answers(x, target, cut, classes=word != "R squared")
     if word != "R squared":

@@ -15,6 +15,7 @@ from kilnworks.components.dates.numbers import are_serials, find_number_dates
 from kilnworks.components.dates.reading import read_dates
 from kilnworks.components.dates.spelling import spellings
 from kilnworks.components.dates.unread import unread
+from kilnworks.schemas.dates import ISO
 from kilnworks.schemas.errors import DataUnreadable
 
 TODAY = date(2026, 11, 28)
@@ -171,3 +172,13 @@ def test_moments_of_each_format_agree_with_the_clock():
     for form in ("%m/%d/%Y %I:%M:%S %p", "%d %b %Y, %H:%M", "%Y-%m-%dT%H:%M:%SZ", "%a %b %d %H:%M:%S %Y"):
         texts = pl.Series([moment.strftime(form) for moment in moments])
         assert read_dates(texts, find_dates("when", texts, TODAY).how).to_list() == moments
+
+
+def test_keys_with_leading_zeros_are_no_months_of_the_first_century():
+    """`1-0007` of mote and reading was read as January of the year 7; a year of ISO 8601 may be of old."""
+    assert found([f"{1 + k % 4}-{k:04d}" for k in range(7, 4000)]) is None
+    assert found([f"{1 + k % 12}-{2000 + k % 20}" for k in range(400)]).how.format == "%m-%Y"
+    assert found([f"{600 + k:04d}-03-{1 + k % 28:02d}" for k in range(300)]).how.format == ISO
+    assert (
+        found(["01/01/0001"] * 5 + [f"{1 + k % 28:02d}/03/20{k % 20:02d}" for k in range(400)]).how.format == "%d/%m/%Y"
+    )

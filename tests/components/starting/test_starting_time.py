@@ -123,6 +123,16 @@ def test_trees_that_read_no_texts_do_not_speak_for_a_model_that_does(beside, tol
     assert bool(lines) == (told is not None) and all(str(told) in line.why for line in lines)
 
 
+def test_nothing_is_compared_where_the_later_rows_have_one_class():
+    """NumPy warned of a standard deviation of nothing."""
+    moments = [datetime.datetime(2024, 1, 1) + datetime.timedelta(hours=i) for i in range(600)]
+    frame = pl.DataFrame({"at": moments, "level": range(600), "late": ["yes", "no"] * 200 + ["no"] * 200})
+    features = {"at": {"dtype": "datetime"}, "level": {"dtype": "int"}}
+    label = {"name": "late", "dtype": "string", "classes": ["no", "yes"]}
+    contract = Contract.model_validate({"name": "x", "time": "at", "features": features, "label": label})
+    assert compare_splits(contract, frame, "at", by_time=True) == []
+
+
 @pytest.mark.slow
 def test_a_whole_year_and_more_keeps_its_months(tmp_path):
     recipe = look(tmp_path, flights(days=800, per_day=3))

@@ -115,3 +115,12 @@ def test_codes_are_for_those_who_ask_and_numbers_come_between_0_and_1(tmp_path):
     assert scales == {f"n{i}": "minmax" for i in range(9)}
     with pytest.raises(ConfigError, match=r"--task generation, and .* holds no images"):
         start("r", written(tmp_path), task="generation")
+
+
+def test_columns_of_numbers_that_are_no_table_are_named_where_nothing_is_left(tmp_path):
+    """`data/sensors.parquet` was refused for its keys alone, and its two columns of numbers were not named."""
+    moments = [dt.datetime(2024, 1, 1) + dt.timedelta(hours=i) for i in range(300)]
+    rows = {"at": moments, "heat": pl.Series(np.ones((300, 7), np.float32)), "odd": [0, 1] * 150}
+    pl.DataFrame(rows).write_parquet(tmp_path / "rows.parquet")
+    with pytest.raises(ConfigError, match=r"heat: holds 7 numbers a row; as \[7, 1\], steps and channels"):
+        start("rows", str(tmp_path / "rows.parquet"), label="odd", task="anomaly")
