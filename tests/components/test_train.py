@@ -62,7 +62,8 @@ def test_a_table_is_learned_as_well_as_by_the_model_that_made_it(tmp_path: Path)
     assert said["best"]["val_loss"] == min(losses)
     assert said["stopped_early"] and seen[-2].done == said["epochs_run"] < seen[-2].total == 30
     end = f"stopped after epoch {said['epochs_run']}: val_loss was best in epoch {said['best_epoch']}"
-    assert seen[-1] == Progress(30, 30, f"{end}, whose weights are kept")
+    worked = said["epochs_run"]
+    assert seen[-1] == Progress(30, 30, f"{end}, whose weights are kept", worked=worked, left=0)
     assert [p.done for p in seen] == sorted(p.done for p in seen)
 
 

@@ -182,8 +182,16 @@ def test_dear_runs_are_still_put_together_under_steady_traffic() -> None:
     runner = batching(inner, timeout_seconds=0.0005)
     for _ in range(80):
         runner.run(rows(1), ["y:0"], None)
-    before = len(inner.runs)
-    together(runner, [rows(i) for i in range(8)])
+    before, inner.gate = len(inner.runs), threading.Event()
+    first = threading.Thread(target=runner.run, args=(rows(0), ["y:0"], None))
+    first.start()
+    assert until(lambda: len(inner.runs) > before)
+    rest = threading.Thread(target=together, args=(runner, [rows(i) for i in range(7)]))
+    rest.start()
+    assert until(lambda: queued(runner) == 7), "none of them runs alone"
+    inner.gate.set()
+    first.join()
+    rest.join()
     assert len(inner.runs) - before < 8
 
 
