@@ -259,3 +259,17 @@ def test_exports_name_what_they_cannot_say_and_a_round_trip_keeps_it():
     assert import_schema(schema.text, "c").contract.features["m"].advances == feature.advances
     for found in (schema.left_out, export_json_schema(contract).left_out, export_gx(contract).left_out):
         assert any(line.startswith("m: it advances") for line in found)
+
+
+def test_rare_ones_among_zeros_do_not_advance(tmp_path):
+    """They go back as often as they rise; of all steps that was below 1 %, so that later files had no range to keep."""
+    r = np.random.default_rng(0)
+    days = pd.date_range("2024-01-01", periods=4000, freq="2h")
+    frame = pd.DataFrame({
+        "at": days, "cancelled": (r.random(4000) < 0.005).astype(int), "holiday": (np.arange(4000) // 100 == 30) * 1,
+        "meter": np.cumsum(r.random(4000) < 0.5), "price": r.gamma(3, 20, 4000).round(2),
+        "late": r.integers(0, 2, 4000),
+    })  # fmt: skip
+    frame.to_csv(tmp_path / "rows.csv", index=False)
+    contract = infer_contract(tmp_path / "rows.csv", label="late")
+    assert {n for n, f in contract.features.items() if f.advances is not None} == {"meter"}
