@@ -73,11 +73,6 @@ def step_fingerprint(run: Callable[..., Any], config: Config, inputs: Mapping[st
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def library_versions(module: str) -> dict[str, str]:
-    """Versions of the installed packages that ``module`` and our modules below it import, by distribution name."""
-    return dict(_libraries(frozenset([module])))
-
-
 def forget_code() -> None:
     """Look at all code anew: modules of the same names now lie elsewhere, or were edited and imported again."""
     for known in (_source, _libraries, _digest):

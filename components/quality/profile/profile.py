@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,7 @@ from kilnworks.components.quality.profile.association import Association, Target
 from kilnworks.components.quality.profile.images import Prints, duplicates
 from kilnworks.components.quality.profile.numbers import Numbers
 from kilnworks.components.quality.profile.texts import Texts, coded
-from kilnworks.components.quality.rows.batches import RowBatch, Rows, rows_of_files
+from kilnworks.components.quality.rows.batches import RowBatch, Rows
 from kilnworks.components.quality.rows.tensor_columns import file_columns
 from kilnworks.components.sketches.moments import Moments
 from kilnworks.components.sketches.weighted import Weighted
@@ -64,13 +63,8 @@ class Part:
         )
 
 
-def profile_splits(files: Mapping[str, Sequence[Path]], contract: Contract) -> dict[str, Any]:
-    """``{split: {"rows": n, "features": {name: statistics}}}``; the label is among the features, with ``classes``."""
-    return profile_rows({split: rows_of_files(shards, contract) for split, shards in files.items()}, contract)
-
-
 def profile_rows(splits: Mapping[str, Rows], contract: Contract) -> dict[str, Any]:
-    """The same of rows in batches."""
+    """``{split: {"rows": n, "features": {name: statistics}}}``; the label is among the features, with ``classes``."""
     parts = {split: _parts_of(rows, contract) for split, rows in splits.items()}
     return describe(parts, {split: rows.height for split, rows in splits.items()}, contract)
 
@@ -267,11 +261,6 @@ def column_statistics(series: pl.Series, *, sensitive: bool = False) -> dict[str
     (ISO 8601) and ``histogram``. ``approximate`` names what is estimated, in very long columns.
     """
     return _scalar_found(_part(series, None, None, alone=True), sensitive)
-
-
-def class_counts(series: pl.Series, classes: Sequence[Any]) -> list[dict[str, Any]]:
-    """Rows of each class, in this order; values that are no class are left out."""
-    return _classes(_part(series, None, None, alone=True), classes)
 
 
 def tensor_statistics(shards: Sequence[pl.Series], feature: Feature) -> dict[str, Any]:

@@ -6,7 +6,6 @@ import polars as pl
 from kilnworks.components.quality.contracts.evolve import evolve_contract
 from kilnworks.components.quality.drift.report import moved
 from kilnworks.components.quality.expectations.rules import rules_of
-from kilnworks.components.quality.profile.profile import class_counts
 from kilnworks.components.quality.rows.batches import rows_of_frame
 from kilnworks.components.quality.rows.row_rules import broken_rows
 from kilnworks.schemas.contract import Contract
@@ -54,11 +53,6 @@ def test_drift_is_found_in_the_class_that_moved_and_in_no_other() -> None:
 def test_a_proposed_contract_takes_no_row_of_classes_for_a_class(tmp_path) -> None:
     frame((0.1, 0.5, 0.5), rows=200).write_csv(tmp_path / "films.csv")
     assert evolve_contract(CONTRACT, tmp_path / "films.csv").contract.label == CONTRACT.label
-
-
-def test_counts_of_one_class_a_row_are_as_before() -> None:
-    found = class_counts(pl.Series(["a", "b", "a", "z"]), ["a", "b"])
-    assert [one["count"] for one in found] == [2, 1]
 
 
 def test_requests_without_a_label_are_compared_too() -> None:

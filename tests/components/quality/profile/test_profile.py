@@ -11,12 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kilnworks.components.quality.profile.numbers import QUANTILES
-from kilnworks.components.quality.profile.profile import (
-    class_counts,
-    column_statistics,
-    profile_splits,
-    tensor_statistics,
-)
+from kilnworks.components.quality.profile.profile import column_statistics, profile_rows, tensor_statistics
+from kilnworks.components.quality.rows.batches import rows_of_files, rows_of_frame
 from kilnworks.schemas.contract import Feature, parse_contract
 
 numbers = st.lists(st.one_of(st.none(), st.floats(width=64, allow_infinity=True, allow_nan=False)), max_size=60)
@@ -87,7 +83,10 @@ def test_sensitive_columns_show_no_single_value():
 
 
 def test_classes_follow_the_contract():
-    found = class_counts(pl.Series("y", ["b", "b", "z"]), ("a", "b"))
+    label = "label: {name: y, dtype: string, classes: [a, b]}"
+    contract = parse_contract(f"{{name: x, features: {{f: {{dtype: int}}}}, {label}}}")
+    frame = pl.DataFrame({"f": [1, 2, 3], "y": ["b", "b", "z"]})
+    found = profile_rows({"train": rows_of_frame(frame)}, contract)["train"]["features"]["y"]["classes"]
     assert [(c["value"], c["count"]) for c in found] == [("a", 0), ("b", 2)]
     assert found[1]["share"] == pytest.approx(2 / 3)
 
@@ -114,9 +113,8 @@ def test_profile_of_splits(tmp_path):
     frame = pl.DataFrame({"f": [1.0, None], "i": np.array([[0, 1], [2, 3]], dtype=np.uint8), "y": [0, 1]})
     frame.write_parquet(tmp_path / "a.parquet")
     frame.clear().write_parquet(tmp_path / "b.parquet")
-    found = profile_splits(
-        {"train": [tmp_path / "a.parquet", tmp_path / "b.parquet"], "val": [tmp_path / "b.parquet"]}, contract
-    )
+    files = {"train": [tmp_path / "a.parquet", tmp_path / "b.parquet"], "val": [tmp_path / "b.parquet"]}
+    found = profile_rows({split: rows_of_files(shards, contract) for split, shards in files.items()}, contract)
     json.dumps(found, allow_nan=False)
     assert found["train"]["rows"] == 2 and found["val"]["rows"] == 0
     assert set(found["train"]["features"]) == {"f", "i", "y"}
