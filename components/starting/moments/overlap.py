@@ -3,7 +3,9 @@
 In a split by time the later rows hold months, numbers and names that come after those of the training rows. A column
 most of whose later values are new tells a model nothing there, and leads it astray: it is left out. What comes again
 (the weekday, the hour, a season of which a whole year is there) stays, unless it is a name that comes again for another
-thing (``carried.py``), or the day of the month, which does not come often enough in less than a year.
+thing (``carried.py``), or the day of the month, which does not come often enough in less than a year. A month that has
+only begun stands in training and in later rows of one file: whether it comes again is told by the days that the
+training rows span.
 """
 
 from __future__ import annotations
@@ -39,7 +41,14 @@ SEASON = "; later ones are answered by the level of the latest rows, unless `par
 """What becomes of seasons that nobody has seen where the moment of a row stays."""
 SINGLE_DAYS = "the rows are of less than a year: it would tell single days from one another, which do not come again"
 SAME = 0.99
-"""Share of rows from which on a column of days is that of the time."""
+"""Share of rows from which on a column says a part of the time; all falls of one that only grows are the rest."""
+GROWS = "it only ever grows with {}: what it tells of the rows to learn from does not come again"
+STEPS = 4
+"""Times that a column grows from which on it is left out: fewer are as likely changes that last."""
+ROUNDS: Mapping[CalendarPart, tuple[float, int]] = {
+    "month": (365, 12), "day": (31, 31), "weekday": (7, 7), "time of day": (1, DAY),
+}  # fmt: skip
+"""Days after which a part of a date comes again, and how many values it has."""
 FEW = 64
 """Whole numbers with up to so many values are looked at one by one, and else by their range."""
 
@@ -71,13 +80,13 @@ def without_what_runs_out(contract: Contract, source: Source, parts: Parts, spli
     share = {n: _new(f, early[n], later[n]) for n, f in contract.features.items() if n != contract.time}
     gone = {n for n, new in share.items() if new >= NEW[_kind(contract.features[n])]}
     out = _parts_out(contract, early, later, gone)
-    days = _single_days(contract, early, out)
-    gone |= days
+    said = {**_growing(contract, pl.concat([early, later]), gone), **_said_by_time(contract, early, out, gone)}
+    gone |= said.keys()
     if len(gone) == len(contract.features) or not (contract.features.keys() - gone - {contract.time} or contract.time):
         return Kept(contract, *_dates(out, None))
-    told = {n: new for n, new in share.items() if new >= NOTED and n not in days}
+    told = {n: new for n, new in share.items() if new >= NOTED and n not in said}
     decisions = [_said(n, contract.features[n], early[n], new, n in gone) for n, new in told.items()]
-    decisions += [Decision("left out", named(n), SINGLE_DAYS, flagged=True) for n in sorted(days)]
+    decisions += [Decision("left out", named(n), f"{why}; {BACK}", flagged=True) for n, why in sorted(said.items())]
     kept = {n: f for n, f in contract.features.items() if n not in gone}
     changes: dict[str, Any] = {"features": kept, "ignore": (*contract.ignore, *(n for n in share if n in gone))}
     contract = contract.model_copy(update=changes) if gone else contract
@@ -147,15 +156,42 @@ def _parts_out(
     return {n: [part for part in PARTS if _part_is_new(early[n], later[n], part)] for n in dates}
 
 
-def _single_days(contract: Contract, early: pl.DataFrame, out: Mapping[str, list[CalendarPart]]) -> set[str]:
-    """Columns that say the day of the month of the time, where no whole year has been seen."""
+def _said_by_time(
+    contract: Contract, early: pl.DataFrame, out: Mapping[str, list[CalendarPart]], gone: set[str]
+) -> dict[str, str]:
+    """Columns of whole numbers that say a part of the time that does not come again, and why they go."""
     time = str(contract.time)
-    if "month" not in out.get(time, ()):
-        return set()
-    dated = early.filter(pl.col(time).is_not_null())
-    days = pl.Series(calendar_part(_seconds(dated[time]), "day"))
-    numbers = [n for n, f in contract.features.items() if f.dtype == "int" and not f.shape]
-    return {n for n in numbers if int((dated[n] == days).sum()) >= SAME * dated.height}
+    dated = early.filter(pl.col(time).is_not_null()) if time in out else early.clear()
+    seconds = _seconds(dated[time])
+    found: dict[str, str] = {}
+    for part in _left(out.get(time, ()), is_time=True):
+        values = pl.Series(calendar_part(seconds, part))
+        why = SINGLE_DAYS if part == "day" else f"the {part} of {named(time)} does not come again in later rows"
+        whole = [n for n in _whole(contract) if n not in gone]
+        same = [n for n in whole if int((dated[n] == values).sum()) >= SAME * max(1, dated.height)]
+        found |= dict.fromkeys(same, why)
+    return found
+
+
+def _growing(contract: Contract, rows: pl.DataFrame, gone: set[str]) -> dict[str, str]:
+    """Columns of whole numbers that only ever grow with the time, as a number of the week does, and why they go."""
+    time = str(contract.time)
+    whole = [n for n in _whole(contract) if n not in gone and n != time]
+    ordered = rows.drop_nulls(time).group_by(time).agg(
+        pl.col(whole).min().name.suffix(" from"), pl.col(whole).max().name.suffix(" to")
+    ).sort(time)  # fmt: skip
+    found = {}
+    for name in whole:
+        low, high = (ordered[f"{name} {end}"].drop_nulls().to_numpy() for end in ("from", "to"))
+        falls = np.maximum(high[:-1] - low[1:], 0).sum()
+        grows = int(((low[1:] >= high[:-1]) & (high[1:] > low[:-1])).sum())
+        if grows >= STEPS and falls <= (1 - SAME) * (high.max() - low.min()):
+            found[name] = GROWS.format(named(time))
+    return found
+
+
+def _whole(contract: Contract) -> list[str]:
+    return [n for n, f in contract.features.items() if f.dtype == "int" and not f.shape]
 
 
 def _without_changed(
@@ -200,7 +236,7 @@ def _dates(
         left = _left(parts, is_time=judged is not None and judged[0] == name)
         if parts:
             season = SEASON if "month" in parts and level.stays else ""
-            why = f"it runs out: the later rows have {listed(parts)}s that no row to learn from shows{season}"
+            why = f"it runs out: later rows have {listed(parts)}s that no row to learn from shows{season}"
             lines.append(Decision("left out", f"{listed(parts)} of {named(name)}", why, flagged=True))
         if "day" in left and "day" not in parts:
             why = f"{SINGLE_DAYS}; `day` in `parts` of the definition takes it back"
@@ -210,7 +246,7 @@ def _dates(
         if left or not level.stays:
             moment: tuple[CalendarPart, ...] = ("moment",) if level.stays else ()
             kept = (*moment, *(part for part in PARTS if part not in left))
-            settings[name] = FeatureSettings(encode="moment", parts=kept)
+            settings[name] = FeatureSettings(encode="moment", parts=kept) if kept else FeatureSettings(encode="drop")
     return settings, tuple(lines)
 
 
@@ -220,10 +256,14 @@ def _left(parts: Sequence[CalendarPart], *, is_time: bool) -> Sequence[CalendarP
 
 
 def _part_is_new(early: pl.Series, later: pl.Series, part: CalendarPart) -> bool:
-    if part == "time of day":
-        return False
+    """Whether later rows show a part that training rows do not, in this file or in those that follow it."""
     seen, then = (calendar_part(_seconds(series), part) for series in (early, later))
-    return bool(len(seen) and len(then) and 1 - np.isin(then, seen).mean() >= NEW["numbers"])
+    if not len(seen) or not len(then):
+        return False
+    days, values = ROUNDS[part]
+    if np.ptp(_seconds(early)) < days * DAY and len(np.unique(seen)) < values:
+        return True
+    return part != "time of day" and bool(1 - np.isin(then, seen).mean() >= NEW["numbers"])
 
 
 def _seconds(series: pl.Series) -> np.ndarray:

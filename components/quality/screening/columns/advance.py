@@ -23,6 +23,8 @@ Form = Literal["number", "date", "text", "part", "cycle", "constant"]
 
 RISES = 20
 """Least number of steps upward, with hardly any back, that are not taken for chance (1 in a million)."""
+LEVELS = 3
+"""Least number of values of what goes on within groups: a flag that groups raise once has a share to be checked."""
 GROUPS = 12
 """Most columns that are tried as groups."""
 ROWS = 20_000
@@ -97,7 +99,7 @@ def find_advances(table: Table, axis: Axis | None, label: str | None) -> dict[st
         running = table.specs[name].integer and axis is not None
         if running and axis is not None and (name in axis.columns or _rises(table.numbers(name)[axis.order(table)])):
             found[name] = Advance("number", "rows" if axis.rows else "time")
-    left = [n for n in table.names("number") if n not in found and n != label]
+    left = [n for n in table.names("number") if n not in found and n != label and _levels(table, n) >= LEVELS]
     found.update(_grouped(table, left, axis, label))
     return found
 
@@ -135,6 +137,11 @@ def cycle_of(name: str, table: Table) -> int | None:
     size = next((size for pattern, size in CYCLES if pattern.search(name)), None)
     values = table.numbers(name)
     return size if size and float(np.nanmin(values)) >= 0 and float(np.nanmax(values)) <= size else None
+
+
+def _levels(table: Table, name: str) -> int:
+    """How many different values there are."""
+    return table.frame[name].drop_nulls().n_unique()
 
 
 def _constant(table: Table, name: str) -> bool:

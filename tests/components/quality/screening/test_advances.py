@@ -273,3 +273,18 @@ def test_rare_ones_among_zeros_do_not_advance(tmp_path):
     frame.to_csv(tmp_path / "rows.csv", index=False)
     contract = infer_contract(tmp_path / "rows.csv", label="late")
     assert {n for n, f in contract.features.items() if f.advances is not None} == {"meter"}
+
+
+def test_a_flag_that_each_group_raises_once_does_not_advance(tmp_path):
+    """Its share is to be checked in later files; a meter of each household goes on."""
+    r = np.random.default_rng(0)
+    n, homes = 4000, 80
+    home = r.permutation(np.repeat(np.arange(homes), n // homes))
+    frame = pd.DataFrame({"at": pd.date_range("2024-01-01", periods=n, freq="2h"), "home": [f"h{one}" for one in home]})
+    visit = frame.groupby("home").cumcount()
+    frame["known"] = (visit >= 25).astype(int)
+    frame["meter"] = visit * 7 + r.integers(0, 7, n)
+    frame["late"] = r.integers(0, 2, n)
+    frame.to_csv(tmp_path / "rows.csv", index=False)
+    contract = infer_contract(tmp_path / "rows.csv", label="late")
+    assert {n: f.advances.within for n, f in contract.features.items() if f.advances is not None} == {"meter": "home"}

@@ -1,11 +1,14 @@
-"""What the day of the month tells of later rows, in windows of sets with dates (decision 376).
+"""What the day of the month and a month that has only begun tell of later rows, in windows of sets with dates.
 
-usage: python -m bench.day_of_month [SET ...]
+usage: python -m bench.parts_of_dates {day,month} [SET ...]
 
-The trees of a first look learn from the first 64 % of a window's rows, at most 12,000 of them, with weekday, hour, from
-600 days on the month, and all other columns; the last 20 % judge. Printed is the loss (log loss or squared error)
-without the day as a factor of that with it, the geometric mean of a set's windows, and over the sets with an interval
-by a bootstrap. The sets come as those of ``bench.first_model`` do.
+``day`` (decision 376): the trees of a first look learn from the first 64 % of a window's rows, at most 12,000 of them,
+with weekday, hour, from 600 days on the month, and all other columns; the last 20 % judge. ``month`` (decision 377):
+windows of less than a year, of whose last fifth three quarters are in months that the others have begun; those learn,
+and the rows judge that follow the window within a third of its length.
+
+Printed is the loss (log loss or squared error) without the part as a factor of that with it, the geometric mean of a
+set's windows, and over the sets with an interval by a bootstrap. The sets come as those of ``bench.first_model`` do.
 """
 
 import argparse
@@ -25,6 +28,12 @@ WINDOWS = 4
 """Of each length, begun at random."""
 FEWEST = 400
 LEARNED, JUDGED = 0.64, 0.8
+BEGUN = (40, 70, 100, 150, 200, 250, 300)
+"""Lengths of the windows that end in a month that has begun."""
+TRIED = 12
+"""Of each of these; those that end otherwise are passed over."""
+NEW = 0.25
+FOLLOWING = 1 / 3
 DRAWS = 5000
 
 Dated = tuple[pd.DataFrame, str, str]
@@ -34,11 +43,13 @@ Dated = tuple[pd.DataFrame, str, str]
 def main() -> None:
     """Print a line for each set, and one for all."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("part", choices=["day", "month"])
     parser.add_argument("sets", nargs="*", metavar="SET", help=f"of {', '.join(SETS)}; all by default")
-    names = parser.parse_args().sets or list(SETS)
+    asked = parser.parse_args()
     rng = np.random.default_rng(0)
-    found = {name: factors(*SETS[name](), rng) for name in names}
-    print("| | windows | days up to a year | longer |\n|---|---|---|---|")
+    measure = factors if asked.part == "day" else factors_of_begun_months
+    found = {name: measure(*SETS[name](), rng) for name in asked.sets or SETS}
+    print("| | windows | up to a year | longer |\n|---|---|---|---|")
     for name, parts in found.items():
         told = (f"{np.exp(np.mean(part)):.3f}" if part else "" for part in parts)
         print(f"| {name} | {sum(map(len, parts))} | {' | '.join(told)} |")
@@ -48,9 +59,8 @@ def main() -> None:
 
 
 def factors(frame: pd.DataFrame, time: str, label: str, rng: np.random.Generator) -> tuple[list[float], list[float]]:
-    """Logarithms of the factors, of windows up to a year and of longer ones."""
-    moments = pd.to_datetime(frame[time])
-    moments = moments.dt.tz_localize(None) if moments.dt.tz is not None else moments
+    """Logarithms of the factors of the day, of windows up to a year and of longer ones."""
+    moments = _moments(frame, time)
     days = (moments.iloc[-1] - moments.iloc[0]).days
     windows = [
         (long, rng.uniform(0, max(0, days - long))) for long in DAYS if long <= 1.05 * days for _ in range(WINDOWS)
@@ -62,27 +72,63 @@ def factors(frame: pd.DataFrame, time: str, label: str, rng: np.random.Generator
         if len(rows) < FEWEST:
             continue
         rows = rows[:: -(-len(rows) // ROWS)]
-        factor = _factor(frame.iloc[rows], moments.iloc[rows], time, label, month=long > YEAR)
+        kept = np.r_[0 : int(LEARNED * len(rows)), int(JUDGED * len(rows)) : len(rows)]
+        on = moments.iloc[rows].iloc[kept]
+        known = [on.dt.month] if long > YEAR else []
+        cut = int(LEARNED * len(rows))
+        factor = _factor(frame.iloc[rows].iloc[kept], on, cut, time, label, on.dt.day, known)
         if factor is not None:
             found[long > YEAR].append(factor)
     return found
 
 
-def _factor(rows: pd.DataFrame, moments: pd.Series, time: str, label: str, *, month: bool) -> float | None:
-    """Logarithm of the loss without the day over that with it; None where the rows to learn from have one class."""
-    cut, judged = int(LEARNED * len(rows)), int(JUDGED * len(rows))
-    kept = np.r_[0:cut, judged : len(rows)]
+def factors_of_begun_months(
+    frame: pd.DataFrame, time: str, label: str, rng: np.random.Generator
+) -> tuple[list[float], list[float]]:
+    """Logarithms of the factors of the month; no window is longer than a year."""
+    moments = _moments(frame, time)
+    days, found = (moments.iloc[-1] - moments.iloc[0]).days, []
+    for long in (long for long in BEGUN for _ in range(TRIED)):
+        first = moments.iloc[0] + pd.Timedelta(days=rng.uniform(0, max(0, days - (1 + FOLLOWING) * long)))
+        end = first + pd.Timedelta(days=long)
+        within, after = (moments >= first) & (moments < end), (moments >= end)
+        after &= moments < end + pd.Timedelta(days=FOLLOWING * long)
+        rows, judged = (np.flatnonzero(part.to_numpy()) for part in (within, after))
+        if min(len(rows), 4 * len(judged)) < FEWEST:
+            continue
+        cut = int(JUDGED * len(rows))
+        early, late = (moments.iloc[part].dt.month for part in (rows[:cut], rows[cut:]))
+        if early.nunique() < 2 or (~late.isin(early.unique())).mean() >= NEW:
+            continue
+        learned = rows[:cut][:: -(-cut // ROWS)]
+        both = np.r_[learned, judged[:: -(-len(judged) // ROWS)]]
+        on = moments.iloc[both]
+        factor = _factor(frame.iloc[both], on, len(learned), time, label, on.dt.month, [])
+        if factor is not None:
+            found.append(factor)
+    return found, []
+
+
+def _moments(frame: pd.DataFrame, time: str) -> pd.Series:
+    moments = pd.to_datetime(frame[time])
+    return moments.dt.tz_localize(None) if moments.dt.tz is not None else moments
+
+
+def _factor(
+    rows: pd.DataFrame, moments: pd.Series, cut: int, time: str, label: str, part: pd.Series, known: list[pd.Series]
+) -> float | None:
+    """Logarithm of the loss without the part over that with it; None where the rows to learn from have one class."""
     table = pl.from_pandas(rows.drop(columns=[time, label]).reset_index(drop=True))
     columns = [numbers_of(table[name]) for name in table.columns]
     columns += [moments.dt.day_of_week.to_numpy(float), moments.dt.hour.to_numpy(float)]
-    columns += [moments.dt.month.to_numpy(float)] if month else []
+    columns += [one.to_numpy(float) for one in known]
     classes = not pd.api.types.is_numeric_dtype(rows[label]) or rows[label].nunique() <= 3
     target = np.unique(rows[label].astype(str), return_inverse=True)[1] if classes else rows[label].to_numpy(float)
     if classes and len(np.unique(target[:cut])) < 2:
         return None
-    without = np.column_stack(columns)[kept]
-    with_it = np.column_stack([without, moments.dt.day.to_numpy(float)[kept]])
-    losses = [errors(x, target[kept], cut, classes=classes).mean() for x in (without, with_it)]
+    without = np.column_stack(columns)
+    with_it = np.column_stack([without, part.to_numpy(float)])
+    losses = [errors(x, target, cut, classes=classes).mean() for x in (without, with_it)]
     return float(np.log(losses[0] / losses[1]))
 
 
