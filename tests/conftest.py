@@ -20,6 +20,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+for name in [n for n in os.environ if n.startswith("KILNWORKS_") and n != "KILNWORKS_NIGHTLY"]:
+    del os.environ[name]  # whoever runs the tests has a store and a project of their own
 sys.dont_write_bytecode = False  # as users run it: bytecode of a file that is edited at once must not count
 
 gc.disable()  # until all is collected: the imports make a million objects that stay
