@@ -17,7 +17,7 @@ import polars as pl
 
 from bench.first.sets import flights, of_package, shift
 from bench.parts_of_dates import SETS as DATED
-from bench.parts_of_dates import Dated
+from bench.parts_of_dates import Dated, moments_of
 from kilnworks.components.starting.moments.carried import STRETCHES, VALUES, not_carried
 from kilnworks.components.starting.moments.level import columns_of, names_of
 from kilnworks.components.starting.moments.trees import errors, target_of
@@ -75,9 +75,8 @@ def lines(frame: pd.DataFrame, time: str, label: str) -> list[str]:
 
 def _contract(frame: pd.DataFrame, time: str, label: str) -> Contract:
     features = {n: {"dtype": KINDS.get(frame[n].dtype.kind, "string")} for n in frame if n not in (time, label)}
-    numbers = pd.api.types.is_numeric_dtype(frame[label]) and frame[label].nunique() > 3
     classes = sorted(frame[label].astype(str).unique())
-    judged = {"dtype": "float"} if numbers else {"dtype": "string", "classes": classes}
+    judged = {"dtype": "float"} if _is_number(frame[label]) else {"dtype": "string", "classes": classes}
     features[time] = {"dtype": "datetime"}
     return Contract.model_validate(
         {"name": "x", "time": time, "features": features, "label": {"name": label, **judged}}
@@ -85,11 +84,12 @@ def _contract(frame: pd.DataFrame, time: str, label: str) -> Contract:
 
 
 def _rows(frame: pd.DataFrame, time: str, label: str) -> pl.DataFrame:
-    moments = pd.to_datetime(frame[time])
-    moments = moments.dt.tz_localize(None) if moments.dt.tz is not None else moments
-    numbers = pd.api.types.is_numeric_dtype(frame[label]) and frame[label].nunique() > 3
-    told = frame[label] if numbers else frame[label].astype(str)
-    return pl.from_pandas(frame.assign(**{time: moments.astype("datetime64[us]"), label: told}))
+    told = frame[label] if _is_number(frame[label]) else frame[label].astype(str)
+    return pl.from_pandas(frame.assign(**{time: moments_of(frame, time).astype("datetime64[us]"), label: told}))
+
+
+def _is_number(label: pd.Series) -> bool:
+    return pd.api.types.is_numeric_dtype(label) and label.nunique() > 3
 
 
 def _minutes_late() -> Dated:

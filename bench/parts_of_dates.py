@@ -60,7 +60,7 @@ def main() -> None:
 
 def factors(frame: pd.DataFrame, time: str, label: str, rng: np.random.Generator) -> tuple[list[float], list[float]]:
     """Logarithms of the factors of the day, of windows up to a year and of longer ones."""
-    moments = _moments(frame, time)
+    moments = moments_of(frame, time)
     days = (moments.iloc[-1] - moments.iloc[0]).days
     windows = [
         (long, rng.uniform(0, max(0, days - long))) for long in DAYS if long <= 1.05 * days for _ in range(WINDOWS)
@@ -86,7 +86,7 @@ def factors_of_begun_months(
     frame: pd.DataFrame, time: str, label: str, rng: np.random.Generator
 ) -> tuple[list[float], list[float]]:
     """Logarithms of the factors of the month; no window is longer than a year."""
-    moments = _moments(frame, time)
+    moments = moments_of(frame, time)
     days, found = (moments.iloc[-1] - moments.iloc[0]).days, []
     for long in (long for long in BEGUN for _ in range(TRIED)):
         first = moments.iloc[0] + pd.Timedelta(days=rng.uniform(0, max(0, days - (1 + FOLLOWING) * long)))
@@ -109,7 +109,8 @@ def factors_of_begun_months(
     return found, []
 
 
-def _moments(frame: pd.DataFrame, time: str) -> pd.Series:
+def moments_of(frame: pd.DataFrame, time: str) -> pd.Series:
+    """The times of the rows, without a zone."""
     moments = pd.to_datetime(frame[time])
     return moments.dt.tz_localize(None) if moments.dt.tz is not None else moments
 
