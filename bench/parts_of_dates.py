@@ -30,7 +30,7 @@ FEWEST = 400
 LEARNED, JUDGED = 0.64, 0.8
 BEGUN = (40, 70, 100, 150, 200, 250, 300)
 """Lengths of the windows that end in a month that has begun."""
-TRIED = 12
+TRIED = 24
 """Of each of these; those that end otherwise are passed over."""
 NEW = 0.25
 FOLLOWING = 1 / 3
@@ -46,9 +46,8 @@ def main() -> None:
     parser.add_argument("part", choices=["day", "month"])
     parser.add_argument("sets", nargs="*", metavar="SET", help=f"of {', '.join(SETS)}; all by default")
     asked = parser.parse_args()
-    rng = np.random.default_rng(0)
     measure = factors if asked.part == "day" else factors_of_begun_months
-    found = {name: measure(*SETS[name](), rng) for name in asked.sets or SETS}
+    found = {name: measure(*SETS[name](), np.random.default_rng(0)) for name in asked.sets or SETS}
     print("| | windows | up to a year | longer |\n|---|---|---|---|")
     for name, parts in found.items():
         told = (f"{np.exp(np.mean(part)):.3f}" if part else "" for part in parts)
