@@ -4,6 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from kilnworks.components.sources.splitting.splits import Copies
 from kilnworks.schemas.config import Config
 
 By = Literal["plain", "stratified", "grouped", "time"]
@@ -15,8 +16,8 @@ class Fold(Config):
 
     By time, a fold trains on what lies before its validation rows, and later rows are left out, as scikit-learn's
     ``TimeSeriesSplit`` does; otherwise each row is a validation row of exactly one fold. Rows of one value of the
-    contract's key, tiles of one photograph, rows that are equal where there is no key, and rows of one moment stay
-    together.
+    contract's key, tiles of one photograph, rows that are alike where there is no key (see ``copies``), and rows of one
+    moment stay together.
     """
 
     kind: Literal["fold"] = "fold"
@@ -33,6 +34,9 @@ class Fold(Config):
     """Column of the groups or of the time."""
     seed: int = Field(default=0, ge=0, lt=2**32)
     """Of the shuffling; by time nothing is shuffled."""
+
+    copies: Copies = "together"
+    """As in the split: whether rows that are alike stay together, where they have no key and no group."""
 
     @model_validator(mode="after")
     def _is_one_of_them(self) -> Self:

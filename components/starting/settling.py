@@ -17,8 +17,9 @@ import polars as pl
 
 from kilnworks.components.sources.base import Source
 from kilnworks.components.sources.splitting.assign import hash_columns
-from kilnworks.components.sources.splitting.hashing import hash_each, salted, unit_interval
+from kilnworks.components.sources.splitting.hashing import Copies, Hashes, hash_each, salted, unit_interval
 from kilnworks.components.sources.splitting.splits import AsGiven, ByHash, ByTime, Shares
+from kilnworks.components.starting.copies import why_apart
 from kilnworks.components.starting.moments.times import shares
 from kilnworks.components.starting.recipe import Decision
 from kilnworks.components.starting.rehearsal import Parts, Rehearsal, lacking_words, rehearse, usable
@@ -29,7 +30,7 @@ from kilnworks.schemas.words import listed, named, shown
 SALTS = 3000
 """Salts that are tried for rare classes."""
 RARE_ROWS = 300
-"""Classes with fewer rows than this may miss a split by chance."""
+"""Classes with fewer different rows than this may miss a split by chance: rows that are alike go to one split."""
 SPARE = 0.01
 """Share of rows that may be set aside beyond those that are bad today."""
 WIDER = (Shares(train=0.7, val=0.15, test=0.15), Shares(train=0.6, val=0.2, test=0.2))
@@ -133,9 +134,9 @@ def _cut(
         yield ByTime(shares=cut), Decision("split", by, words)
         if contract.label is not None and contract.label.classes is not None:
             yield from ((ByTime(shares=one), Decision("split", by, words)) for one in WIDER if one.train < cut.train)
-    salt = _salt(contract, frame, cut)
+    how, told = _hashed(contract, frame, cut)
     why, asks = _no_time(contract, others, unread) if contract.time is None else ("not by time", False)
-    yield ByHash(shares=cut, salt=salt), Decision("split", "by hash", f"{why}; {cut.words}", flagged=asks)
+    yield ByHash(shares=cut, **how), Decision("split", "by hash", f"{why}; {told}{cut.words}", flagged=asks)
 
 
 def _given(contract: Contract, source: Source, parts: Parts) -> Iterator[tuple[Split, Decision]]:
@@ -146,34 +147,49 @@ def _given(contract: Contract, source: Source, parts: Parts) -> Iterator[tuple[S
         val=0.0 if "val" in there else plan.val,
         test=0.0 if "test" in there else plan.test,
     )
-    salt = _salt(contract, parts["train"], cut) if cut.train < 1 else 0
-    yield AsGiven(salt=salt), Decision("split", "as given", f"the data has {', '.join(there)}")
+    how, told = _hashed(contract, parts["train"], cut) if cut.train < 1 else ({}, "")
+    yield AsGiven(**how), Decision("split", "as given", f"{told}the data has {', '.join(there)}")
 
 
-def _salt(contract: Contract, frame: pl.DataFrame, cut: Shares) -> int:
-    """The first salt by which every rare class, and some row at all, is in every part; else the one with the most."""
+def _hashed(contract: Contract, frame: pl.DataFrame, cut: Shares) -> tuple[dict[str, Any], str]:
+    """``copies`` and ``salt`` of a split by hash, and a clause about the first."""
     good, _ = usable(contract, frame)
-    groups = _rare(contract, frame.filter(good))
-    hashes = [(hash_each(group, hash_columns(None, contract)), group.height) for group in groups]
+    rows = frame.filter(good)
+    why = why_apart(contract, rows)
+    how: dict[str, Any] = {"copies": "apart"} if why else {}
+    words = f"copies go apart: {why}; " if why else ""
+    return {**how, "salt": _salt(_rare(contract, rows, apart=bool(why)), cut)}, words
+
+
+def _salt(hashes: Sequence[list[Hashes]], cut: Shares) -> int:
+    """The first salt by which some row of each rare class is in every part; else the one with the most."""
     edges = [edge for edge, part in ((cut.train, cut.val), (cut.train + cut.val, cut.test)) if part > 0]
     best, most = 0, -1
     for salt in range(SALTS):
-        places = [unit_interval(salted(each, rows, salt)) for each, rows in hashes]
+        places = [unit_interval(salted(each, len(each[0]), salt)) for each in hashes]
         held = sum(len(set(np.searchsorted(edges, place, side="right").tolist())) for place in places)
         if held > most:
             best, most = salt, held
-        if held == len(groups) * (len(edges) + 1):
+        if held == len(hashes) * (len(edges) + 1):
             break
     return best
 
 
-def _rare(contract: Contract, rows: pl.DataFrame) -> list[pl.DataFrame]:
-    """The rows of each rare class; all rows together where there are few and no classes."""
-    if contract.label is None or contract.label.classes is None:
-        return [rows] if rows.height < RARE_ROWS else []
-    name = contract.label.name
-    groups = [rows.filter(pl.col(name) == value) for value in contract.label.classes]
-    return [group for group in groups if 0 < group.height < RARE_ROWS]
+def _rare(contract: Contract, rows: pl.DataFrame, *, apart: bool) -> list[list[Hashes]]:
+    """What is hashed of the rows of each rare class; of all rows where they are few and have no classes."""
+    label = contract.label
+    groups = [rows]
+    if label is not None and label.classes is not None:
+        groups = [rows.filter(pl.col(label.name) == value) for value in label.classes]
+    hashed = [hash_each(group, hash_columns(None, contract)) for group in groups]
+    going = [[*each, Copies().hash_each(each)] if apart else _different(each) for each in hashed]
+    return [each for each in going if 0 < len(each[0]) < RARE_ROWS]
+
+
+def _different(hashes: list[Hashes]) -> list[Hashes]:
+    """The same without rows that are alike."""
+    _, first = np.unique(salted(hashes, len(hashes[0]), 0), return_index=True)
+    return [each[first] for each in hashes]
 
 
 def _without_classes(

@@ -7,7 +7,7 @@ from typing import Any
 from kilnworks.components.cutting.settings import By, Fold, Share
 from kilnworks.components.recut import RecutConfig, recut
 from kilnworks.components.sources.environment import EnvironmentSource
-from kilnworks.components.sources.splitting.splits import AsGiven, ByHash, ByTime
+from kilnworks.components.sources.splitting.splits import AsGiven, ByHash, ByTime, Copies
 from kilnworks.pipelines.core.execute import run_all, run_together
 from kilnworks.pipelines.core.graph import Pipeline, Step
 from kilnworks.pipelines.core.space import trained_step
@@ -93,6 +93,12 @@ def default_by(pipeline: Pipeline) -> tuple[By, str | None]:
     if key is not None and (contract is None or key != contract.key):
         return "grouped", key
     return ("stratified" if label is not None and label.classes and not label.several else "plain"), None
+
+
+def default_copies(pipeline: Pipeline) -> Copies:
+    """Whether rows that are alike stay together, as the definition splits them."""
+    split = _split(pipeline)
+    return split.copies if isinstance(split, ByHash | AsGiven) else "together"
 
 
 def contract_of(pipeline: Pipeline) -> Contract | None:

@@ -162,6 +162,16 @@ def test_boxes_are_no_class_to_stratify_by(tmp_path):
     assert ids(parts["train"]) | ids(parts["val"]) == ids(frame)
 
 
+def test_rows_that_are_alike_go_as_they_do_in_the_split(tmp_path):
+    told = {"name": "few", "features": {"x": {"dtype": "float"}}, "label": CONTRACT.label.model_dump()}
+    frame = pl.DataFrame({"x": [1.0] * 120, "left": ["no"] * 60 + ["yes"] * 60})
+    few = examples(tmp_path / "few", Contract.model_validate(told), {"train": frame}, shards=3)
+    with pytest.raises(DataInvalid, match="3 folds of 2 different rows"):
+        cut(few, tmp_path / "together", by="stratified", folds=3)
+    each = cut(few, tmp_path / "apart", by="stratified", folds=3, copies="apart")["val"]["left"]
+    assert each.value_counts(sort=True).sort("left")["count"].to_list() == [20, 20]
+
+
 @pytest.mark.parametrize("column", ["day", "shop"])
 def test_rows_without_a_time_have_no_place_in_time(tmp_path, column):
     frame = rows(0, 20).with_columns(pl.when(pl.col("x") > 17).then(None).otherwise(pl.col(column)).alias(column))

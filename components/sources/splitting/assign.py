@@ -9,7 +9,7 @@ import polars as pl
 
 from kilnworks.components.sources.base import Source, Wanted
 from kilnworks.components.sources.columns import Column
-from kilnworks.components.sources.splitting.hashing import hash_rows, unit_interval, whole_photographs
+from kilnworks.components.sources.splitting.hashing import Copies, hash_each, salted, unit_interval, whole_photographs
 from kilnworks.components.sources.splitting.splits import SPLITS, AsGiven, ByHash, ByTime, Shares
 from kilnworks.schemas.contract import Contract
 from kilnworks.schemas.errors import ConfigError, DataInvalid, DataUnreadable
@@ -55,9 +55,10 @@ def make_assigner(plan: ByHash | ByTime | AsGiven, contract: Contract, source: S
 def _by_hash(plan: ByHash, contract: Contract, source: Source) -> Assigner:
     beside = plan.key is not None and plan.key not in contract.columns and plan.key in source.column_names()
     columns = (str(plan.key),) if beside else hash_columns(plan.key, contract)
+    cut = _cutter(plan, contract, columns, plan.shares)
 
     def assign(frame: pl.DataFrame, _: str | None) -> Parts:
-        parts = _cut(frame, columns, plan.shares, plan.salt, contract)
+        parts = cut(frame)
         return {name: part.drop(columns) for name, part in parts.items()} if beside else parts
 
     return Assigner((None,), columns if beside else (), assign, _present(plan.shares))
@@ -75,15 +76,35 @@ def hash_columns(key: str | None, contract: Contract) -> tuple[str, ...]:
     return (chosen,) if chosen else contract.columns
 
 
-def _cut(frame: pl.DataFrame, columns: tuple[str, ...], shares: Shares, salt: int, contract: Contract) -> Parts:
-    """Rows by hash: [0, train) trains, then ``val``, then ``test``; tiles of a photograph stay together."""
-    if shares.train == 1:
-        return {"train": frame}
-    place = unit_interval(hash_rows(whole_photographs(frame, contract), columns, salt))
-    code = np.searchsorted(np.array([shares.train, shares.train + shares.val]), place, side="right")
-    if shares.test == 0:
-        code = np.minimum(code, 1)
-    return _by_code(frame, code, _present(shares))
+def _cutter(
+    plan: ByHash | AsGiven, contract: Contract, columns: tuple[str, ...], shares: Shares
+) -> Callable[[pl.DataFrame], Parts]:
+    """Rows by hash: [0, train) trains, then ``val``, then ``test``; tiles of a photograph stay together.
+
+    Raises:
+        ConfigError: copies go apart, and the contract has a key.
+    """
+    if plan.copies == "apart" and contract.key is not None:
+        raise ConfigError(
+            f"copies go apart, and contract {contract.name!r} has the key {contract.key!r}, by which rows are told",
+            "`copies` for rows without a key",
+            "leave `copies` out of the split",
+        )
+    copies = Copies() if plan.copies == "apart" else None
+    edges = np.array([shares.train, shares.train + shares.val])
+
+    def cut(frame: pl.DataFrame) -> Parts:
+        if shares.train == 1:
+            return {"train": frame}
+        hashes = hash_each(whole_photographs(frame, contract), columns)
+        if copies is not None:
+            hashes.append(copies.hash_each(hashes))
+        code = np.searchsorted(edges, unit_interval(salted(hashes, frame.height, plan.salt)), side="right")
+        if shares.test == 0:
+            code = np.minimum(code, 1)
+        return _by_code(frame, code, _present(shares))
+
+    return cut
 
 
 def _by_code(frame: pl.DataFrame, code: np.ndarray, splits: tuple[str, ...]) -> Parts:
@@ -174,10 +195,10 @@ def _given(plan: AsGiven, contract: Contract, source: Source) -> Assigner:
     if plan.column:
         return _by_column(plan, contract, source)
     shares = _cut_shares(plan, parts)
-    columns = hash_columns(plan.key, contract)
+    cut = _cutter(plan, contract, hash_columns(plan.key, contract), shares)
 
     def assign(frame: pl.DataFrame, part: str | None) -> Parts:
-        return _cut(frame, columns, shares, plan.salt, contract) if part == "train" else {part or "train": frame}
+        return cut(frame) if part == "train" else {part or "train": frame}
 
     made = tuple(name for name in SPLITS if name in parts or name in _present(shares))
     return Assigner(parts, (), assign, made)
@@ -194,14 +215,14 @@ def _by_column(plan: AsGiven, contract: Contract, source: Source) -> Assigner:
     column = str(plan.column)
     given = _splits_in_column(plan, column, source)
     shares = _cut_shares(plan, given)
-    columns = hash_columns(plan.key, contract)
+    cut = _cutter(plan, contract, hash_columns(plan.key, contract), shares)
 
     def assign(frame: pl.DataFrame, _: str | None) -> Parts:
         """Rows by what the column says; what is not given is cut off ``train``."""
         named = _texts(frame, column).replace_strict(plan.names)
         rows = frame if column in contract.columns else frame.drop(column)
         parts = {name: rows.filter(named == name) for name in given if name != "train"}
-        return {**_cut(rows.filter(named == "train"), columns, shares, plan.salt, contract), **parts}
+        return {**cut(rows.filter(named == "train")), **parts}
 
     extra = () if column in contract.columns else (column,)
     return Assigner((None,), extra, assign, tuple(n for n in SPLITS if n in given or n in _present(shares)))

@@ -39,6 +39,27 @@ def hash_each(frame: pl.DataFrame, columns: Sequence[str]) -> list[Hashes]:
     return [_hash_series(frame.get_column(name)) for name in columns]
 
 
+class Copies:
+    """Numbers rows of one content from 0 on, over all batches: hashed with it, they go apart.
+
+    Which has which number is of no account, since they are alike: other orders and batches give the same splits.
+    """
+
+    def __init__(self) -> None:
+        self._seen: dict[int, int] = {}
+
+    def hash_each(self, hashes: Sequence[Hashes]) -> Hashes:
+        """One more column, the hash of each row's number, ``uint64 [n]``, from those of the columns of at least one."""
+        content = salted(hashes, len(hashes[0]), 0)
+        found, place, counts = np.unique(content, return_inverse=True, return_counts=True)
+        order = np.argsort(place, kind="stable")
+        within = np.empty(len(content), dtype=np.int64)
+        within[order] = np.arange(len(content)) - np.repeat(np.cumsum(counts) - counts, counts)
+        before = np.array([self._seen.get(one, 0) for one in found.tolist()], dtype=np.int64)
+        self._seen.update(zip(found.tolist(), (before + counts).tolist(), strict=True))
+        return mix((before[place] + within).astype(np.uint64))
+
+
 def salted(hashes: Sequence[Hashes], rows: int, salt: int) -> Hashes:
     """The hashes of the columns of ``rows`` rows, and a salt, as one."""
     total = np.full(rows, mix(np.array([salt], dtype=np.uint64)), dtype=np.uint64)

@@ -44,6 +44,11 @@ class Shares(Config):
         return f"{self.train:.0%} train, {self.val:.0%} val, {self.test:.0%} test"
 
 
+Copies = Literal["together", "apart"]
+"""Rows that are alike in every column: in one split, so that a row that was loaded twice never judges itself, or each a
+row of its own, for tables that hold few different rows and these many times."""
+
+
 class ByHash(Config):
     """A row's split follows from its key alone: other rows, their order and later additions do not move it."""
 
@@ -55,6 +60,13 @@ class ByHash(Config):
     """Expected share of each split."""
     salt: int = Field(default=0, ge=0)
     """Another number gives another, independent split."""
+    copies: Copies = "together"
+    """Where there is no key: whether rows that are alike stay together."""
+
+    @model_validator(mode="after")
+    def _no_key_beside(self) -> Self:
+        _refuse_key(self.copies, self.key)
+        return self
 
 
 class ByTime(Config):
@@ -104,6 +116,18 @@ class AsGiven(Config):
     """Column to hash when cutting. Default: the contract's key, else the whole row."""
     salt: int = Field(default=0, ge=0)
     """Another number gives another, independent cut."""
+    copies: Copies = "together"
+    """Where there is no key: whether rows that are alike stay together when cutting."""
+
+    @model_validator(mode="after")
+    def _no_key_beside(self) -> Self:
+        _refuse_key(self.copies, self.key)
+        return self
+
+
+def _refuse_key(copies: Copies, key: str | None) -> None:
+    if copies == "apart" and key is not None:
+        raise ValueError(f"copies go apart and rows of one {key!r} together: leave key out, or copies")
 
 
 AnySplit = Annotated[ByHash | ByTime | AsGiven, Field(discriminator="kind")]

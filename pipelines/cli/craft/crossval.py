@@ -15,7 +15,7 @@ from kilnworks.pipelines.core.graph import Pipeline
 from kilnworks.pipelines.core.registry import load
 from kilnworks.pipelines.core.store import Store, clean, open_store
 from kilnworks.pipelines.craft.crossval import Crossval, cross_validate
-from kilnworks.pipelines.craft.cuts import default_by, with_cut
+from kilnworks.pipelines.craft.cuts import default_by, default_copies, with_cut
 from kilnworks.pipelines.craft.headline import SHOWN, told_first
 from kilnworks.pipelines.craft.work import REPORT
 from kilnworks.schemas.access import private_files
@@ -87,7 +87,7 @@ def fold_of(pipeline: Pipeline, given: dict[str, Any]) -> Fold:
     if by in ("plain", "stratified") and chosen is not None:
         raise ConfigError(f"--column with folds that are {by}", "--by grouped or --by time", "leave --column out")
     numbers = {key: given[key] for key in ("folds", "outer", "seed") if key in given}
-    return Fold.model_validate({"by": by, "column": chosen, **numbers})
+    return Fold.model_validate({"by": by, "column": chosen, "copies": default_copies(pipeline), **numbers})
 
 
 def _plain(console: Console, this: Crossval, pipeline: Pipeline) -> int:

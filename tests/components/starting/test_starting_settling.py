@@ -6,7 +6,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from kilnworks.components.sources import AsGiven, ByHash, ByTime
+from kilnworks.components.sources import AsGiven, ByHash, ByTime, Wanted
+from kilnworks.components.sources.columns import contract_columns
+from kilnworks.components.sources.splitting.assign import make_assigner
 from kilnworks.components.sources.splitting.hashing import hash_rows, unit_interval
 from kilnworks.components.sources.splitting.splits import Shares
 from kilnworks.components.starting.settling import settle
@@ -128,3 +130,63 @@ def test_parts_that_are_given():
     done = settle(contract_of(whole), FrameSource(parts=parts), parts)
     assert isinstance(done.split, AsGiven)
     assert done.contract.label.classes == ("a", "b"), "'odd' is nowhere in train"
+
+
+def survivors():
+    """1,316 passengers of the Titanic by class, age and sex: 14 kinds of people, of whom most died in part (Dawson)."""
+    counts = {
+        ("1st", "adult", "man"): (118, 57),
+        ("1st", "adult", "woman"): (4, 140),
+        ("1st", "child", "man"): (0, 5),
+        ("1st", "child", "woman"): (0, 1),
+        ("2nd", "adult", "man"): (154, 14),
+        ("2nd", "adult", "woman"): (13, 80),
+        ("2nd", "child", "man"): (0, 11),
+        ("2nd", "child", "woman"): (0, 13),
+        ("3rd", "adult", "man"): (387, 75),
+        ("3rd", "adult", "woman"): (89, 76),
+        ("3rd", "child", "man"): (35, 13),
+        ("3rd", "child", "woman"): (17, 14),
+    }
+    rows = [(*who, y) for who, (died, lived) in counts.items() for y in ["died"] * died + ["lived"] * lived]
+    return pl.DataFrame(rows, schema=["class", "age", "sex", "y"], orient="row").sample(
+        fraction=1, shuffle=True, seed=0
+    )
+
+
+def people(frame):
+    features = {n: {"dtype": "string"} for n in frame.columns if n != "y"}
+    label = {"name": "y", "dtype": "string", "classes": ["died", "lived"]}
+    return Contract.model_validate({"name": "x", "features": features, "label": label})
+
+
+def test_rows_of_few_different_ones_go_each_by_itself(tmp_path):
+    """By content, the men of the third class who died were in another part than those who lived: AUC 0."""
+    frame = survivors()
+    contract, source = people(frame), FrameSource(frame=frame)
+    done = settle(contract, source, {None: frame})
+    assert done.split.copies == "apart"
+    (line,) = [d for d in done.decisions if d.what == "split"]
+    assert not line.flagged
+    assert "copies go apart: 1,286 of 1,316 rows have a copy, and rows of the same features differ in y" in line.why
+    parts = make_assigner(done.split, contract, source, Wanted(contract_columns(contract))).assign(frame, None)
+    shares = [
+        parts[n].filter(pl.col("sex") == "man", pl.col("class") == "3rd", pl.col("age") == "adult") for n in parts
+    ]
+    assert all(0.05 < (part["y"] == "lived").mean() < 0.3 for part in shares), "75 of 462 lived, in every part"
+
+
+def test_rows_that_were_loaded_twice_stay_together():
+    once = table(["a", "b"] * 300)
+    assert settled(pl.concat([once, once])).split.copies == "together"
+    few = pl.DataFrame({"x": [0.0, 1.0] * 300, "y": ["a", "b"] * 300})
+    assert settled(few.with_columns(z=pl.Series(range(600)) % 40 / 1.0)).split.copies == "together", "labels agree"
+
+
+def test_a_class_of_many_rows_and_few_different_ones_is_in_every_part():
+    """Classes of 300 rows and more were left out where they were few different ones: no salt was looked for."""
+    r = np.random.default_rng(3)
+    frame = pl.DataFrame({"x": r.integers(0, 3, 400) * 1.0 + 100, "y": ["a"] * 400})
+    frame = pl.concat([frame, table(["b"] * 700)])
+    done = settled(frame)
+    assert done.split.copies == "together" and done.contract.label.classes == ("a", "b")

@@ -136,7 +136,12 @@ def test_what_cannot_be_is_said_before_anything_is_trained(tmp_path, monkeypatch
 )
 def test_folds_follow_the_definition(name, settings, by, column):
     fold = fold_of(load(name).configured(settings), {})
-    assert (fold.by, fold.column) == (by, column)
+    assert (fold.by, fold.column, fold.copies) == (by, column, "together")
+
+
+def test_copies_go_as_the_definition_splits_them():
+    churn = load("churn").configured({"examples.split": {"kind": "hash", "copies": "apart"}})
+    assert fold_of(churn, {}).copies == "apart"
 
 
 def test_what_learns_or_measures_beside_the_cut_is_refused():

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import itertools
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kilnworks.components.sources import AsGiven, ByHash, ByTime, CsvSource, GivenSplits, ParquetSource, Shares, Wanted
-from kilnworks.components.sources.columns import contract_columns
+from kilnworks.components.sources.columns import Column, contract_columns
 from kilnworks.components.sources.splitting.assign import make_assigner
 from kilnworks.components.sources.splitting.hashing import hash_rows, unit_interval
 from kilnworks.schemas.contract import Contract, parse_contract
@@ -243,3 +244,43 @@ def test_shares_add_up():
 def test_split_key_that_is_no_column(tmp_path):
     with pytest.raises(ConfigError, match="no column of contract"):
         split(pl.DataFrame({"id": ["1"], "x": [0.0]}), ByHash(key="who"), KEYED, tmp_path)
+
+
+@pytest.mark.slow
+@QUIET
+@given(rows=st.lists(values, min_size=1, max_size=12), seed=st.integers(0, 9), batches=st.integers(1, 5))
+def test_copies_that_go_apart_do_so_alike_in_any_order_and_batches(tmp_path, rows, seed, batches):
+    frame = pl.DataFrame(rows * 4, schema={"x": pl.Float64, "t": pl.String}, orient="row")
+    frame = frame.with_columns(pl.col("x") + 0.0)  # -0.0 is 0.0
+    plan = ByHash(salt=seed, copies="apart")
+    whole = split(frame, plan, KEYLESS, tmp_path)
+    assert sum(part.height for part in whole.values()) == 4 * len(rows)
+    source = ParquetSource(path=str(tmp_path / "x.parquet"))
+    assigner = make_assigner(plan, KEYLESS, source, Wanted(contract_columns(KEYLESS)))
+    mixed = frame.sample(fraction=1, shuffle=True, seed=seed)
+    parts = [assigner.assign(mixed[n::batches], None) for n in range(batches)]
+    assert rows_of(whole) == sorted((row for part in parts for row in rows_of(part)), key=repr)
+    longer = rows_of(split(pl.concat([frame, frame]), plan, KEYLESS, tmp_path))
+    assert not Counter(map(repr, rows_of(whole))) - Counter(map(repr, longer)), "later copies move no earlier one"
+
+
+def test_each_of_many_copies_finds_its_split_by_itself(tmp_path):
+    frame = pl.DataFrame({"x": [1.0] * 4000, "t": ["a"] * 4000})
+    parts = split(frame, ByHash(copies="apart"), KEYLESS, tmp_path)
+    assert {n: round(part.height / 4000, 1) for n, part in parts.items()} == {"train": 0.8, "val": 0.1, "test": 0.1}
+    frame.with_columns(part=pl.lit("train")).write_parquet(tmp_path / "y.parquet")
+    source, wanted = ParquetSource(path=str(tmp_path / "y.parquet")), contract_columns(KEYLESS)
+    given = make_assigner(AsGiven(column="part", copies="apart"), KEYLESS, source, Wanted(wanted))
+    (batch,) = source.frames(Wanted({**wanted, "part": Column("part", "key")}))
+    cut = given.assign(batch, None)
+    assert {n: round(part.height / 4000, 1) for n, part in cut.items()} == {"train": 0.8, "val": 0.1, "test": 0.1}
+
+
+def test_copies_do_not_go_apart_where_a_key_tells_rows(tmp_path):
+    with pytest.raises(ValueError, match="copies go apart and rows of one 'x' together"):
+        ByHash(key="x", copies="apart")
+    with pytest.raises(ValueError, match="leave key out"):
+        AsGiven(column="part", key="x", copies="apart")
+    source = ParquetSource(path=str(tmp_path / "x.parquet"))
+    with pytest.raises(ConfigError, match="has the key 'id', by which rows are told"):
+        make_assigner(ByHash(copies="apart"), KEYED, source, Wanted(contract_columns(KEYED)))
