@@ -143,12 +143,8 @@ def _rows(package: str, item: str, label: str) -> pl.DataFrame:
     found = of_package(package, item)
     found = found[found[label].notna()]
     found = found.sample(min(len(found), MOST), random_state=0)
-    columns = {
-        name: pl.Series(name, found[name].to_numpy())
-        if found[name].dtype.kind in "iuf" and name != label
-        else pl.Series(name, found[name].astype(str).to_numpy())
-        for name in found
-    }
+    kept = [name for name in found if found[name].dtype.kind in "iuf" and name != label]
+    columns = {n: found[n].to_numpy() if n in kept else [str(value) for value in found[n]] for n in found}
     return pl.DataFrame(columns)
 
 

@@ -23,7 +23,7 @@ from kilnworks.components.starting.copies import why_apart
 from kilnworks.components.starting.moments.times import shares
 from kilnworks.components.starting.recipe import Decision
 from kilnworks.components.starting.rehearsal import Parts, Rehearsal, lacking_words, rehearse, usable
-from kilnworks.schemas.contract import Contract, Scalar
+from kilnworks.schemas.contract import Contract, Label, Scalar
 from kilnworks.schemas.errors import ConfigError
 from kilnworks.schemas.words import listed, named, shown
 
@@ -35,9 +35,11 @@ SPARE = 0.01
 """Share of rows that may be set aside beyond those that are bad today."""
 WIDER = (Shares(train=0.7, val=0.15, test=0.15), Shares(train=0.6, val=0.2, test=0.2))
 """Where the latest rows lack a rare class, the first of these by which none is lacking takes them, before the rows are
-split by hash (decision 367)."""
+split by hash (decision 367); by hash, the first that halves the rows of classes that a part lacks (decision 382)."""
 MANY = 0.1
 """Share of rows set aside from which on a person should look: the others may be no sample of all."""
+SOME = 6
+"""Classes that are named where more are left out."""
 Split = ByHash | ByTime | AsGiven
 
 
@@ -98,6 +100,15 @@ def _best(
     for other, instead in plans:
         if seen.good:
             break
+        if isinstance(split, ByHash) and isinstance(other, ByHash):
+            less = rehearse(contract, source, parts, other)
+            lost, now = (_of_lacking(contract, parts, one) for one in (seen, less))
+            if lost < MANY or now > lost / 2:
+                break
+            fewer = f"; with {split.shares.train:.0%} train some part would lack the classes of {lost:.0%} of the rows"
+            instead = replace(instead, why=instead.why + fewer)  # noqa: PLW2901
+            split, decision, seen = other, instead, less
+            continue
         if isinstance(split, ByTime) and isinstance(other, ByTime):
             if seen.empty:
                 continue  # days that are missing, not classes
@@ -110,6 +121,15 @@ def _best(
         split, decision = other, instead
         seen = rehearse(contract, source, parts, split)
     return split, decision, seen
+
+
+def _of_lacking(contract: Contract, parts: Parts, seen: Rehearsal) -> float:
+    """The share of rows of classes that some part lacks."""
+    gone = {value for missing in seen.lacking.values() for value in missing}
+    if contract.label is None or not gone:
+        return 0.0
+    rows = pl.concat([frame.get_column(contract.label.name) for frame in parts.values()])
+    return int(rows.is_in(list(gone)).sum()) / len(rows)
 
 
 def _no_time(contract: Contract, others: Sequence[str], unread: Sequence[str]) -> tuple[str, bool]:
@@ -134,9 +154,11 @@ def _cut(
         yield ByTime(shares=cut), Decision("split", by, words)
         if contract.label is not None and contract.label.classes is not None:
             yield from ((ByTime(shares=one), Decision("split", by, words)) for one in WIDER if one.train < cut.train)
-    how, told = _hashed(contract, frame, cut)
     why, asks = _no_time(contract, others, unread) if contract.time is None else ("not by time", False)
-    yield ByHash(shares=cut, **how), Decision("split", "by hash", f"{why}; {told}{cut.words}", flagged=asks)
+    several = contract.label is not None and contract.label.classes is not None
+    for one in (cut, *(wider for wider in WIDER if several and wider.train < cut.train)):
+        how, told = _hashed(contract, frame, one)
+        yield ByHash(shares=one, **how), Decision("split", "by hash", f"{why}; {told}{one.words}", flagged=asks)
 
 
 def _given(contract: Contract, source: Source, parts: Parts) -> Iterator[tuple[Split, Decision]]:
@@ -161,16 +183,20 @@ def _hashed(contract: Contract, frame: pl.DataFrame, cut: Shares) -> tuple[dict[
     return {**how, "salt": _salt(_rare(contract, rows, apart=bool(why)), cut)}, words
 
 
-def _salt(hashes: Sequence[list[Hashes]], cut: Shares) -> int:
+def _salt(groups: Sequence[list[Hashes]], cut: Shares) -> int:
     """The first salt by which some row of each rare class is in every part; else the one with the most."""
+    if not groups:
+        return 0
+    hashes = [np.concatenate(columns) for columns in zip(*groups, strict=True)]
+    group = np.repeat(np.arange(len(groups)), [len(each[0]) for each in groups])
     edges = [edge for edge, part in ((cut.train, cut.val), (cut.train + cut.val, cut.test)) if part > 0]
-    best, most = 0, -1
+    best, most, wanted = 0, -1, len(groups) * (len(edges) + 1)
     for salt in range(SALTS):
-        places = [unit_interval(salted(each, len(each[0]), salt)) for each in hashes]
-        held = sum(len(set(np.searchsorted(edges, place, side="right").tolist())) for place in places)
+        part = np.searchsorted(edges, unit_interval(salted(hashes, len(group), salt)), side="right")
+        held = int((np.bincount(group * (len(edges) + 1) + part, minlength=wanted) > 0).sum())
         if held > most:
             best, most = salt, held
-        if held == len(hashes) * (len(edges) + 1):
+        if held == wanted:
             break
     return best
 
@@ -208,16 +234,22 @@ def _without_classes(
     if seen.empty or label.classes is None or len(left) < 2:
         raise _refusal(contract, parts, seen)
     rows = pl.concat([frame.get_column(label.name) for frame in parts.values()])
-    lines = [_dropped(label.name, value, int((rows == value).sum()), split) for value in label.classes if value in gone]
+    counts = {value: int((rows == value).sum()) for value in label.classes if value in gone}
+    lines = [_dropped(label, counts, split)]
     changed: dict[str, Any] = {"label": label.model_copy(update={"classes": left})}
     return contract.model_copy(update=changed), lines
 
 
-def _dropped(label: str, value: Scalar, rows: int, split: Split) -> Decision:
-    why = f"{rows:,} {_rows(rows)} cannot be in every part of the split ({split.kind})"
-    return Decision(
-        "class left out", f"{shown(value)} of {named(label)}", f"{why}; its rows are set aside", flagged=True
-    )
+def _dropped(label: Label, rows: dict[Scalar, int], split: Split) -> Decision:
+    """What is said of classes that are left out, by how many rows each has."""
+    count, of = sum(rows.values()), named(label.name)
+    some = ", ".join(map(shown, list(rows)[:SOME])) + (", ..." if len(rows) > SOME else "")
+    choice = f"{some} of {of}" if len(rows) == 1 else f"{some} ({len(rows):,} of {len(label.classes or ()):,} of {of})"
+    why = f"{count:,} {_rows(count)} cannot be in every part of the split ({split.kind}); its rows are set aside"
+    if len(rows) > 1:
+        why = f"{count:,} rows; some part of the split ({split.kind}) has none of the class; they are set aside"
+    number = "; --task regression tells the number" if label.dtype == "int" else ""
+    return Decision("class left out", choice, why + number, flagged=True)
 
 
 def _refusal(contract: Contract, parts: Parts, seen: Rehearsal) -> ConfigError:

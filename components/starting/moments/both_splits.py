@@ -33,8 +33,8 @@ def compare_splits(contract: Contract, typed: pl.DataFrame, time: str, *, by_tim
     label = contract.label
     if label is None or time not in typed.columns:
         return []
-    rows = typed.filter(pl.col(time).is_not_null() & pl.col(label.name).is_not_null()).sort(time)
-    rows = thinned(rows)
+    known = pl.col(label.name).is_not_null() if label.classes is None else pl.col(label.name).is_in(label.classes)
+    rows = thinned(typed.filter(pl.col(time).is_not_null() & known).sort(time))
     names = [n for n, f in contract.features.items() if not f.shape and not f.text]
     unread = any(f.text for f in contract.features.values())
     if rows.height < FEWEST or not names or (unread and names == [time]):

@@ -13,6 +13,8 @@ ROWS = 12_000
 """Rows that are looked at, at most, evenly spread in time."""
 FEWEST = 200
 TREES = 60
+"""Rounds of boosting; each grows a tree a class, and beyond ten classes there are fewer rounds of larger steps."""
+FEWEST_ROUNDS = 10
 CATEGORIES = 200
 """Values of a text that trees take one by one; the rarer ones are taken together."""
 
@@ -37,6 +39,13 @@ def numbers_of(series: pl.Series) -> np.ndarray:
     return np.where(np.isfinite(values), values, np.nan)
 
 
+def boosting_of(classes: int | None) -> dict[str, Any]:
+    """Settings of the trees, by the number of classes; None for numbers."""
+    rounds = TREES if classes is None else max(FEWEST_ROUNDS, min(TREES, 10 * TREES // classes))
+    rate = min(0.3, 0.1 * TREES / rounds)
+    return {"max_iter": rounds, "learning_rate": rate, "early_stopping": False, "random_state": 0}
+
+
 def answers(
     x: np.ndarray, target: np.ndarray, cut: int, *, classes: bool, categories: np.ndarray | None = None
 ) -> np.ndarray:
@@ -57,7 +66,7 @@ def answers(
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
     from threadpoolctl import threadpool_limits
 
-    settings: dict[str, Any] = {"max_iter": TREES, "early_stopping": False, "random_state": 0}
+    settings = boosting_of(int(target.max()) + 1 if classes else None)
     settings["categorical_features"] = categories
     x = np.where(np.isnan(x[:cut]).all(axis=0), 0.0, x)
     with threadpool_limits(1):  # threads that wait for each other on a busy machine take many times as long

@@ -190,3 +190,38 @@ def test_a_class_of_many_rows_and_few_different_ones_is_in_every_part():
     frame = pl.concat([frame, table(["b"] * 700)])
     done = settled(frame)
     assert done.split.copies == "together" and done.contract.label.classes == ("a", "b")
+
+
+def test_many_small_classes_get_wider_parts_and_one_line():
+    """Of 273 places with 14 rows each, 107 were left out, a line each."""
+    frame = table([f"place {n:02d}" for n in range(60) for _ in range(14)])
+    done = settled(frame)
+    lines = [d for d in done.decisions if d.what == "class left out"]
+    kept = done.contract.label.classes
+    edges = (done.split.shares.train, done.split.shares.train + done.split.shares.val)
+    where = np.searchsorted(edges, unit_interval(hash_rows(frame, ("x", "y"), done.split.salt)), side="right")
+    found = {y: set(where[(frame["y"] == y).to_numpy()].tolist()) for y in frame["y"].unique()}
+    assert sorted(kept) == sorted(y for y, parts in found.items() if parts == {0, 1, 2}), "counted by hand"
+    assert done.split.shares.train < 0.8 and len(kept) >= 52
+    assert len(lines) == (1 if len(kept) < 60 else 0)
+    (line,) = [d for d in done.decisions if d.what == "split"]
+    assert "with 80% train some part would lack the classes of" in line.why
+    assert done.contract.max_quarantined == round(14 * (60 - len(kept)) / 840 + 0.01, 4)
+
+
+def test_a_few_rows_of_rare_classes_do_not_narrow_what_is_learned():
+    frame = table([f"rare {n}" for n in range(8) for _ in range(2)] + ["a", "b"] * 200)
+    done = settled(frame)
+    assert done.split.shares == Shares() and done.contract.label.classes == ("a", "b")
+    (line,) = [d for d in done.decisions if d.what == "class left out"]
+    assert line.choice == "'rare 0', 'rare 1', 'rare 2', 'rare 3', 'rare 4', 'rare 5', ... (8 of 10 of y)"
+    assert line.why == "16 rows; some part of the split (hash) has none of the class; they are set aside"
+
+
+def test_rare_numbers_that_are_left_out_may_be_told_as_numbers():
+    frame = pl.DataFrame({"x": np.random.default_rng(0).random(402), "y": [0, 1] * 200 + [7, 7]})
+    label = {"name": "y", "dtype": "int", "classes": [0, 1, 7]}
+    contract = Contract.model_validate({"name": "x", "features": {"x": {"dtype": "float"}}, "label": label})
+    done = settle(contract, FrameSource(frame=frame), {None: frame})
+    (line,) = [d for d in done.decisions if d.what == "class left out"]
+    assert line.choice == "7 of y" and line.why.endswith("; its rows are set aside; --task regression tells the number")
