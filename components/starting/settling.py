@@ -20,7 +20,7 @@ from kilnworks.components.sources.splitting.assign import hash_columns
 from kilnworks.components.sources.splitting.hashing import Copies, Hashes, hash_each, salted, unit_interval
 from kilnworks.components.sources.splitting.splits import AsGiven, ByHash, ByTime, Shares
 from kilnworks.components.starting.copies import why_apart
-from kilnworks.components.starting.moments.times import shares
+from kilnworks.components.starting.moments.times import named_like_time, shares
 from kilnworks.components.starting.recipe import Decision
 from kilnworks.components.starting.rehearsal import Parts, Rehearsal, lacking_words, rehearse, usable
 from kilnworks.schemas.contract import Contract, Label, Scalar
@@ -136,7 +136,7 @@ def _no_time(contract: Contract, others: Sequence[str], unread: Sequence[str]) -
     """Why the rows are not split by time, and whether a person should name one of several columns of dates."""
     if not others and unread:
         return f"{listed(list(map(named, unread)), 3)}: like dates, and not read as such", True
-    if not others and any(feature.dtype == "datetime" for feature in contract.features.values()):
+    if not others and any(f.dtype == "datetime" or named_like_time(n) for n, f in contract.features.items()):
         return "no column is said to be the time of a row", False
     if not others:
         return "there is no time column", False

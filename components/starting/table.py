@@ -106,7 +106,8 @@ def start_with_table(
         refuse_magnitude(typed[label])
     contract, suspects = _without_copies(contract, typed)
     unread = columns_like_dates(opened.frame, opened.specs)
-    settled = settle(contract, opened.source, parts, others=moment.others, unread=unread)
+    others = [name for name in moment.others if name in contract.columns and name != label]
+    settled = settle(contract, opened.source, parts, others=others, unread=unread)
     kept = without_what_runs_out(settled.contract, opened.source, parts, settled.split)
     contract = kept.contract
     known = labelled(typed, contract)
@@ -149,7 +150,8 @@ def _refuse_moments_alone(inferred: Contract, label: str) -> None:
 
 def _both_splits(contract: Contract, typed: pl.DataFrame, moment: TimeColumn, *, by_time: bool) -> list[Decision]:
     """What a split by time and one by hash give, where there is a column of dates."""
-    possible = [name for name in (moment.name, *moment.others) if name is not None and name in contract.columns]
+    label = contract.label.name if contract.label is not None else None
+    possible = [n for n in (moment.name, *moment.others) if n is not None and n in contract.columns and n != label]
     return compare_splits(contract, typed, possible[0], by_time=by_time) if possible else []
 
 

@@ -26,6 +26,14 @@ _NO_ROW_TIME = re.compile(
     r"birth|(^|_)(dob|born|deceased|died)(_|$)|(^|_)(expir\w*|due|until|valid_to|ends?|end_date|deadline)(_|$)", re.I
 )
 """Names of dates that say something else than when a row was made."""
+_NUMBERED = re.compile(r"(^|.*_)(date|time|timestamp|day|week|month|quarter|period|wave)s?$", re.I)
+"""Names of numbers that may say when a row was made, where rows come in their order."""
+_YEARS = re.compile(r"(^|.*_)(year|yr|season)s?(_?sold)?$|^yrsold$", re.I)
+"""The same of years, in whatever order."""
+_NO_ROW_YEAR = re.compile(r"buil|model|made|found|remod|regist", re.I)
+FIRST_YEAR, LAST_YEAR = 1500, 2200
+FEWEST_MOMENTS = 4
+"""Numbers that a column has to show to be taken for moments."""
 NONE = "none"
 """What ``--time`` says where rows have no order in time."""
 APART = 0.5
@@ -41,7 +49,7 @@ class TimeColumn:
         name: of the column; None where there is none, or where nothing tells which one.
         why: the evidence, in a clause.
         flagged: whether a person should say it.
-        others: further columns of dates that it could be.
+        others: further columns that it could be, of dates or, where there are none, of numbers named like a time.
     """
 
     name: str | None
@@ -79,7 +87,25 @@ def time_column(frame: pl.DataFrame, specs: dict[str, Spec], wanted: str | None,
     if len(possible) == 1:
         why = f"the one column of dates, though the rows are in no order; --time {NONE} splits by hash"
         return TimeColumn(possible[0], why, flagged=True)
-    return TimeColumn(None, others=tuple(possible or dates))
+    return TimeColumn(None, others=tuple(possible or dates or _numbered(frame, specs)))
+
+
+def _numbered(frame: pl.DataFrame, specs: dict[str, Spec]) -> list[str]:
+    """Numbers named like a time: of years, and others that the rows come in order of."""
+    named = [n for n in frame.columns if named_like_time(n) and not _NO_ROW_TIME.search(n)]
+    numbers = {n: _moments(frame[n], specs[n]) for n in named if specs[n].integer or specs[n].kind in ("number", "key")}
+    numbers = {n: values for n, values in numbers.items() if len(np.unique(values)) >= FEWEST_MOMENTS}
+    years = [n for n, values in numbers.items() if _YEARS.match(n) and _are_years(n, values)]
+    return years or [n for n in numbers if _NUMBERED.match(n) and _neighbours(frame[n], specs[n]) < APART]
+
+
+def _are_years(name: str, values: np.ndarray) -> bool:
+    return not _NO_ROW_YEAR.search(name) and values.min() >= FIRST_YEAR and values.max() <= LAST_YEAR
+
+
+def named_like_time(name: str) -> bool:
+    """Whether a column is named like a time, whatever it holds."""
+    return bool(_NUMBERED.match(name) or _YEARS.match(name))
 
 
 def is_none(wanted: str | None, frame: pl.DataFrame) -> bool:
