@@ -1,7 +1,7 @@
 """Whether the champion may have learned from the rows that a new model is measured on.
 
 Where both were made of the same split of rows, a test row of one is none of the other's training: that is so for the
-same artifact, and for a split by hash of the same key, salt and shares, whatever rows have come since.
+same artifact, and for a split by hash of the same key, salt, shares and copies, whatever rows have come since.
 """
 
 from typing import Any
@@ -46,7 +46,7 @@ def may_have_seen(evaluation: Step, run: Run, theirs: Run, split: str) -> str:
 
 
 def _other(name: str) -> str:
-    return f"other {name}" if name == "shares" else f"another {name}"
+    return {"shares": "other shares", "copies": "copies that go another way"}.get(name, f"another {name}")
 
 
 MAY = "the champion may have learned from these rows, by"
@@ -92,6 +92,7 @@ def _plan(manifest: dict[str, Any]) -> dict[str, Any] | None:
     if split["kind"] == "time":
         return {**split, "column": split["column"] or read.time}
     known = split["key"] is None or split["key"] in read.columns  # else it is one that the source alone has
+    split = {"copies": "together", **split}  # runs of before there was a choice
     return {**split, "key": hash_columns(split["key"], read) if known else (split["key"],)}
 
 

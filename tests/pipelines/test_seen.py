@@ -15,7 +15,7 @@ from kilnworks.pipelines.core.seen import may_have_seen
 from kilnworks.pipelines.core.store import Store
 from kilnworks.schemas.config import Config
 from kilnworks.schemas.contract import Contract
-from kilnworks.schemas.files import read_json
+from kilnworks.schemas.files import read_json, write_json
 from tests.pipelines.made_models import JudgeConfig, LearnConfig, check, judge, learn
 
 TREE = {
@@ -84,11 +84,23 @@ def test_more_rows_under_the_same_hash_of_a_column_that_the_contract_leaves_out(
         (HASHED.model_copy(update={"salt": 3}), "another salt"),
         (ByHash(shares=Shares(train=0.4, val=0.2, test=0.4)), "a split with other shares"),
         (HASHED.model_copy(update={"key": "day"}), "another key"),
+        (HASHED.model_copy(update={"copies": "apart"}), "by a split with copies that go another way"),
         (BY_TIME, "kind"),
     ],
 )
 def test_another_split(made, other, said):
     assert said in made((0, 90, HASHED), (0, 90, other))
+
+
+def test_a_run_of_before_copies_could_go_apart(made, tmp_path):
+    assert made((0, 90, HASHED), (0, 150, HASHED)) == ""
+    manifest = tmp_path / "store/runs/shop/old/examples/manifest.json"
+    told = read_json(manifest)
+    assert told["config"]["split"].pop("copies") == "together"
+    write_json(manifest, told)
+    store = Store(tmp_path / "store")
+    step = Step("evaluation", judge, JudgeConfig(), {"model": "model", "examples": "checked"})
+    assert may_have_seen(step, store.run("shop", "new"), store.run("shop", "old"), "test") == ""
 
 
 def test_another_column_moves_the_hash_of_whole_rows(made):
