@@ -267,8 +267,15 @@ def _refusal(contract: Contract, parts: Parts, seen: Rehearsal) -> ConfigError:
     return ConfigError(
         "; ".join([*got, _trouble(seen)]),
         _wanted(contract, seen),
-        "give more rows, or name another --label" if label is not None else "give more rows",
+        _to_do(label),
     )
+
+
+def _to_do(label: Label | None) -> str:
+    if label is None:
+        return "give more rows"
+    numbers = ", --task regression" if label.classes is not None and label.dtype == "int" else ""
+    return f"give more rows{numbers}, or name another --label"
 
 
 def _wanted(contract: Contract, seen: Rehearsal) -> str:

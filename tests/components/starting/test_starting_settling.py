@@ -224,4 +224,6 @@ def test_rare_numbers_that_are_left_out_may_be_told_as_numbers():
     contract = Contract.model_validate({"name": "x", "features": {"x": {"dtype": "float"}}, "label": label})
     done = settle(contract, FrameSource(frame=frame), {None: frame})
     (line,) = [d for d in done.decisions if d.what == "class left out"]
+    with pytest.raises(ConfigError, match="give more rows, --task regression, or name another --label"):
+        settle(contract, FrameSource(frame=frame[:5]), {None: frame[:5]})
     assert line.choice == "7 of y" and line.why.endswith("; its rows are set aside; --task regression tells the number")
