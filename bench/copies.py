@@ -20,7 +20,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
 from bench.first.sets import of_package
-from kilnworks.components.sources.splitting.hashing import Copies, hash_each, salted, unit_interval
+from kilnworks.components.sources.splitting.hashing import CopyNumbers, hash_each, salted, unit_interval
 from kilnworks.components.starting.copies import copied_and_parted, why_apart
 from kilnworks.schemas.contract import Contract
 
@@ -123,7 +123,7 @@ def _measure(truth: np.ndarray, said: np.ndarray) -> float:
 def _splits(rows: pl.DataFrame, salt: int) -> Iterator[np.ndarray]:
     """Which rows judge: by content, each by itself, by chance."""
     hashes = hash_each(rows, rows.columns)
-    for each in (hashes, [*hashes, Copies().hash_each(hashes)]):
+    for each in (hashes, [*hashes, CopyNumbers().of(hashes)]):
         yield unit_interval(salted(each, rows.height, salt)) >= 0.9
     yield np.random.default_rng(salt).random(rows.height) >= 0.9
 

@@ -96,7 +96,7 @@ def _units(cut: Fold, examples: CheckedExamples) -> NDArray[Any]:
     """What stays together, [N]: group, moment, key (of tiles, their photograph), or the content of the row."""
     import numpy as np
 
-    from kilnworks.components.sources.splitting.hashing import Copies, hash_each, salted, whole_photographs
+    from kilnworks.components.sources.splitting.hashing import CopyNumbers, hash_each, salted, whole_photographs
 
     contract = examples.contract
     if cut.column is not None and cut.column not in contract.columns:
@@ -110,11 +110,11 @@ def _units(cut: Fold, examples: CheckedExamples) -> NDArray[Any]:
     name = cut.column or contract.key
     columns = [name] if name else list(contract.columns)
     frames = (whole_photographs(frame, contract) for frame in _frames(examples, columns, _pool(examples)))
-    copies = Copies() if cut.copies == "apart" and not name else None
+    copies = CopyNumbers() if cut.copies == "apart" and not name else None
     units = []
     for frame in frames:
         hashes = hash_each(frame, columns)
-        numbered = [] if copies is None else [copies.hash_each(hashes)]
+        numbered = [] if copies is None else [copies.of(hashes)]
         units.append(salted([*hashes, *numbered], frame.height, 0))
     return np.concatenate(units)
 

@@ -17,7 +17,7 @@ import polars as pl
 
 from kilnworks.components.sources.base import Source
 from kilnworks.components.sources.splitting.assign import hash_columns
-from kilnworks.components.sources.splitting.hashing import Copies, Hashes, hash_each, salted, unit_interval
+from kilnworks.components.sources.splitting.hashing import CopyNumbers, Hashes, hash_each, salted, unit_interval
 from kilnworks.components.sources.splitting.splits import AsGiven, ByHash, ByTime, Shares
 from kilnworks.components.starting.copies import why_apart
 from kilnworks.components.starting.moments.times import named_like_time, shares
@@ -38,6 +38,7 @@ WIDER = (Shares(train=0.7, val=0.15, test=0.15), Shares(train=0.6, val=0.2, test
 split by hash (decision 367); by hash, the first that halves the rows of classes that a part lacks (decision 382)."""
 MANY = 0.1
 """Share of rows set aside from which on a person should look: the others may be no sample of all."""
+NOT_BY_TIME = "not by time"
 SOME = 6
 """Classes that are named where more are left out."""
 Split = ByHash | ByTime | AsGiven
@@ -100,15 +101,6 @@ def _best(
     for other, instead in plans:
         if seen.good:
             break
-        if isinstance(split, ByHash) and isinstance(other, ByHash):
-            less = rehearse(contract, source, parts, other)
-            lost, now = (_of_lacking(contract, parts, one) for one in (seen, less))
-            if lost < MANY or now > lost / 2:
-                break
-            fewer = f"; with {split.shares.train:.0%} train some part would lack the classes of {lost:.0%} of the rows"
-            instead = replace(instead, why=instead.why + fewer)  # noqa: PLW2901
-            split, decision, seen = other, instead, less
-            continue
         if isinstance(split, ByTime) and isinstance(other, ByTime):
             if seen.empty:
                 continue  # days that are missing, not classes
@@ -116,10 +108,32 @@ def _best(
             words = f"the latest rows judge; {fewer}; {other.shares.words}"
             instead = replace(instead, why=words)  # noqa: PLW2901
         elif isinstance(split, ByTime) and isinstance(other, ByHash):
-            words = f"by {named(str(contract.time))} {_trouble(seen)}; {other.shares.words}"
+            words = instead.why.replace(NOT_BY_TIME, f"by {named(str(contract.time))} {_trouble(seen)}", 1)
             instead = replace(instead, why=words, flagged=True)  # noqa: PLW2901
         split, decision = other, instead
         seen = rehearse(contract, source, parts, split)
+    if isinstance(split, ByHash) and not seen.good:
+        return _widened(contract, source, parts, split, decision, seen)
+    return split, decision, seen
+
+
+def _widened(
+    contract: Contract, source: Source, parts: Parts, split: ByHash, decision: Decision, seen: Rehearsal
+) -> tuple[Split, Decision, Rehearsal]:
+    """More rows to choose and to judge by, as long as each step halves those of classes that some part lacks."""
+    (frame,) = parts.values()
+    for wider in WIDER:
+        lost = _of_lacking(contract, parts, seen)
+        if lost < MANY:
+            break
+        if wider.train < split.shares.train:
+            other = split.model_copy(update={"shares": wider, **_hashed(contract, frame, wider)[0]})
+            less = rehearse(contract, source, parts, other)
+            if _of_lacking(contract, parts, less) > lost / 2:
+                break
+            fewer = f"; with {split.shares.train:.0%} train some part would lack the classes of {lost:.0%} of the rows"
+            words = decision.why.replace(split.shares.words, wider.words) + fewer
+            split, decision, seen = other, replace(decision, why=words), less
     return split, decision, seen
 
 
@@ -140,7 +154,7 @@ def _no_time(contract: Contract, others: Sequence[str], unread: Sequence[str]) -
         return "no column is said to be the time of a row", False
     if not others:
         return "there is no time column", False
-    return f"not by time; --time {' or '.join(map(named, others[:3]))} lets the latest rows judge", True
+    return f"{NOT_BY_TIME}; --time {' or '.join(map(named, others[:3]))} lets the latest rows judge", True
 
 
 def _cut(
@@ -154,11 +168,9 @@ def _cut(
         yield ByTime(shares=cut), Decision("split", by, words)
         if contract.label is not None and contract.label.classes is not None:
             yield from ((ByTime(shares=one), Decision("split", by, words)) for one in WIDER if one.train < cut.train)
-    why, asks = _no_time(contract, others, unread) if contract.time is None else ("not by time", False)
-    several = contract.label is not None and contract.label.classes is not None
-    for one in (cut, *(wider for wider in WIDER if several and wider.train < cut.train)):
-        how, told = _hashed(contract, frame, one)
-        yield ByHash(shares=one, **how), Decision("split", "by hash", f"{why}; {told}{one.words}", flagged=asks)
+    why, asks = _no_time(contract, others, unread) if contract.time is None else (NOT_BY_TIME, False)
+    how, told = _hashed(contract, frame, cut)
+    yield ByHash(shares=cut, **how), Decision("split", "by hash", f"{why}; {told}{cut.words}", flagged=asks)
 
 
 def _given(contract: Contract, source: Source, parts: Parts) -> Iterator[tuple[Split, Decision]]:
@@ -208,7 +220,7 @@ def _rare(contract: Contract, rows: pl.DataFrame, *, apart: bool) -> list[list[H
     if label is not None and label.classes is not None:
         groups = [rows.filter(pl.col(label.name) == value) for value in label.classes]
     hashed = [hash_each(group, hash_columns(None, contract)) for group in groups]
-    going = [[*each, Copies().hash_each(each)] if apart else _different(each) for each in hashed]
+    going = [[*each, CopyNumbers().of(each)] if apart else _different(each) for each in hashed]
     return [each for each in going if 0 < len(each[0]) < RARE_ROWS]
 
 

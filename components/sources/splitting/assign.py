@@ -9,7 +9,13 @@ import polars as pl
 
 from kilnworks.components.sources.base import Source, Wanted
 from kilnworks.components.sources.columns import Column
-from kilnworks.components.sources.splitting.hashing import Copies, hash_each, salted, unit_interval, whole_photographs
+from kilnworks.components.sources.splitting.hashing import (
+    CopyNumbers,
+    hash_each,
+    salted,
+    unit_interval,
+    whole_photographs,
+)
 from kilnworks.components.sources.splitting.splits import SPLITS, AsGiven, ByHash, ByTime, Shares
 from kilnworks.schemas.contract import Contract
 from kilnworks.schemas.errors import ConfigError, DataInvalid, DataUnreadable
@@ -90,7 +96,7 @@ def _cutter(
             "`copies` for rows without a key",
             "leave `copies` out of the split",
         )
-    copies = Copies() if plan.copies == "apart" else None
+    copies = CopyNumbers() if plan.copies == "apart" else None
     edges = np.array([shares.train, shares.train + shares.val])
 
     def cut(frame: pl.DataFrame) -> Parts:
@@ -98,7 +104,7 @@ def _cutter(
             return {"train": frame}
         hashes = hash_each(whole_photographs(frame, contract), columns)
         if copies is not None:
-            hashes.append(copies.hash_each(hashes))
+            hashes.append(copies.of(hashes))
         code = np.searchsorted(edges, unit_interval(salted(hashes, frame.height, plan.salt)), side="right")
         if shares.test == 0:
             code = np.minimum(code, 1)

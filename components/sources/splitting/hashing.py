@@ -39,7 +39,7 @@ def hash_each(frame: pl.DataFrame, columns: Sequence[str]) -> list[Hashes]:
     return [_hash_series(frame.get_column(name)) for name in columns]
 
 
-class Copies:
+class CopyNumbers:
     """Numbers rows of one content from 0 on, over all batches: hashed with it, they go apart.
 
     Which has which number is of no account, since they are alike: other orders and batches give the same splits.
@@ -48,7 +48,7 @@ class Copies:
     def __init__(self) -> None:
         self._seen: dict[int, int] = {}
 
-    def hash_each(self, hashes: Sequence[Hashes]) -> Hashes:
+    def of(self, hashes: Sequence[Hashes]) -> Hashes:
         """One more column, the hash of each row's number, ``uint64 [n]``, from those of the columns of at least one."""
         content = salted(hashes, len(hashes[0]), 0)
         found, place, counts = np.unique(content, return_inverse=True, return_counts=True)
