@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+
+from kilnworks.components.environments.environment import LONGEST
 from kilnworks.components.environments.episodes import World, play, random_policy
 from kilnworks.components.learning.optimizers import Adam
 from kilnworks.components.learning.settings import EarlyStopping
@@ -41,11 +44,14 @@ def start_with_environment(name: str, data: str, *, label: str | None = None, ta
     source = EnvironmentSource(id=data.removeprefix(PREFIX))
     contract = source.contract(name)
     world = World(source.environment)
+    spec = world.inside.spec
     world.close()
+    start = time.process_time()
     chance = play(source.environment, random_policy(world.actions, source.seed), source.episodes, source.seed)
+    steps, seconds = int(chance.lengths.sum()), time.process_time() - start
     decisions = [
         Decision("environment", source.id, f"{world.actions} actions; observes {listed(contract.features)}"),
-        Decision("rows", f"{int(chance.lengths.sum()):,} steps of random play",
+        Decision("rows", f"{steps:,} steps of random play",
                  f"{source.episodes} episodes with a mean return of {figure(chance.returns.mean())}"),
         Decision("model", "dqn", "double, duelling, prioritized, returns of 3 steps; the epoch of the largest return"),
         Decision("gate", "none yet", "set EvaluateConfig(min={'mean_return': ...}, use='low')", flagged=True),
@@ -55,4 +61,8 @@ def start_with_environment(name: str, data: str, *, label: str | None = None, ta
         "early_stopping": EarlyStopping(patience=PATIENCE),
     }  # fmt: skip
     model = Dqn(environment=source.environment)
-    return Recipe(contract, source, int(chance.lengths.sum()), model, training, decisions=tuple(decisions))
+    longest = (spec.max_episode_steps if spec else None) or LONGEST
+    return Recipe(
+        contract, source, steps, model, training, decisions=tuple(decisions), step_seconds=seconds / steps,
+        longest_episode=longest,
+    )  # fmt: skip
