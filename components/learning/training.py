@@ -42,8 +42,10 @@ VALUES_PER_EXECUTION = 2**22
 """Encoded values that one call on one device handles: enough steps to hide Python, few enough to report progress."""
 LONGEST_EXECUTION = 256
 """Steps of one call at most."""
+CHOOSING = 0.5
+"""Share of a budget of time in which the best epoch is found, where networks on all rows come behind it."""
 UNJUDGED = 0.5
-"""Share of a budget of time after which phases end of which no epoch may be the best one: the others need the rest."""
+"""Share of that after which phases end of which no epoch may be the best one: the others need the rest."""
 
 
 @dataclass
@@ -90,7 +92,7 @@ class Training:
         self.jit = jit(s, self.placement)
         self._theirs = {id(p.trained) for p in self.learner.phases if getattr(p.trained, "compiled", False)}
         self._lengths = list(self.lengths) or [phase.epochs or s.epochs for phase in self.learner.phases]
-        self.budget = Budget(60 * s.budget_minutes * (0.5 if s.refit else 1)) if s.budget_minutes else None
+        self.budget = Budget(60 * s.budget_minutes) if s.budget_minutes else None
 
     def go(self, out: Path, context: RunContext, identity: str) -> None:
         """Run the epochs that are left; the model ends with the weights of the best one.
@@ -116,7 +118,8 @@ class Training:
             if not self._lengths[number] or (self.budget and self.budget.over and self.judge.best_epoch):
                 break
             if self.budget:
-                self.budget.share = 1.0 if self._counts(number) else UNJUDGED
+                choosing = CHOOSING if self.settings.refit and not self.lengths else 1.0
+                self.budget.share = choosing * (1.0 if self._counts(number) else UNJUDGED)
             if id(phase.trained) not in self._theirs:
                 phase.trained.compiled = False  # by an earlier phase
             phase.prepare()
@@ -140,6 +143,12 @@ class Training:
         """
         return self.budget.spent if self.budget else self.seconds
 
+    @property
+    def pace(self) -> float:
+        """Seconds of an epoch so far."""
+        epochs = len(self.history.rows)
+        return self.budget.pace(epochs) if self.budget else self.seconds / epochs
+
     def _ahead(self, done: float, ended: bool) -> tuple[float | None, float | None]:
         """What is done and what is likely to come, in epochs of the training rows."""
         stopping, refit, most = self.settings.early_stopping, self.settings.refit, sum(self._lengths)
@@ -153,8 +162,7 @@ class Training:
             end, likely_best = done, float(best)
         left = end - done + refit * self.splits.both * likely_best
         if self.budget and self.history.rows:
-            pace = self.budget.pace(len(self.history.rows))
-            left = min(left, max(0.0, 60 * (self.settings.budget_minutes or 0) - self.budget.spent) / pace)
+            left = min(left, max(0.0, 60 * (self.settings.budget_minutes or 0) - self.budget.spent) / self.pace)
         return done, left
 
     def _unjudged(self) -> int:

@@ -47,6 +47,8 @@ DENSE, CONVOLVED, DETECTED, DILATED, FORECAST, TRANSFERRED = 0.24, 0.24, 0.5, 0.
 multiplications that ``boxes/sizes.py`` counts (decision 323)."""
 GENERATED = 0.75
 """The same for the two networks of a GAN, whose layers are larger."""
+SOLVED = 2.0
+"""Patiences after which a policy is at its best and has been for one, about: a return cannot grow for ever."""
 SEEN_OF_A_STEP = 24
 """Numbers that a forecast sees of a step, about: the calendar, days before, what is known ahead."""
 BASE = 5_995
@@ -122,6 +124,8 @@ def epochs_of(recipe: Recipe, *, longest: bool = False) -> float:
         int(training.get("epochs", FitSettings.model_fields["epochs"].default)),
         training.get("early_stopping"),
     )
+    if stopping and not longest and isinstance(model, Dqn):
+        return min(most, SOLVED * stopping.patience)
     ends, best = likely_end(0, 0, stopping.patience, most) if stopping and not longest else (most, most)
     return ends + ON_ALL_ROWS * best * training.get("refit", 0)
 

@@ -28,7 +28,7 @@ class Budget(Attributes, keras.callbacks.Callback):
         super().__init__()
         self.seconds = seconds
         self.share = 1.0
-        """Of the seconds, by which the phase that runs has to be over."""
+        """Of the seconds behind ``before``, by which the phase that runs has to be over."""
         self.before = 0.0
         """Seconds before the first epoch."""
         self.spent = 0.0
@@ -54,11 +54,11 @@ class Budget(Attributes, keras.callbacks.Callback):
         now = time.perf_counter()
         took, self._since = now - self._since, now
         self.spent += took
-        allowed = self.share * self.seconds
+        allowed = self.before + self.share * max(0.0, self.seconds - self.before)
         if self.spent + took > allowed:
             self.over = True
             self.model.stop_training = True
-            LOG.info("after epoch %d the budget of %.3g s leaves no time for another one", epoch + 1, allowed)
+            LOG.info("after epoch %d %.3g s of the budget leave no time for another one", epoch + 1, allowed)
 
     def summary(self) -> dict[str, Any]:
         """What happened, for ``training.json``."""

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from kilnworks.components.learning import fit
+from kilnworks.components.learning import fit, training
 from kilnworks.components.learning.rounds import budget
 from kilnworks.components.learning.rounds.budget import Budget
 from kilnworks.components.train import TrainConfig, train
@@ -111,7 +111,7 @@ def test_a_budget_leaves_half_of_it_to_the_networks_that_are_judged(
         now[0] += 10.0
         ended(self, epoch, logs)
 
-    for module in (budget, fit):
+    for module in (budget, fit, training):
         monkeypatch.setattr(module, "time", SimpleNamespace(perf_counter=lambda: now[0]))
     monkeypatch.setattr(Budget, "on_epoch_end", on_epoch_end)
     model = {"kind": "dcgan", **MODEL, "judge_epochs": 5}
