@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -86,6 +87,7 @@ def fit(
         DataInvalid: labels from which nothing can be learned.
         TrainingDiverged: a loss is not finite.
     """
+    began = time.perf_counter()
     if "train" not in examples.splits or not examples.rows("train"):
         raise DataInvalid("the training split has no rows", "at least two rows", "check the split of the ingest step")
     settings = _without_compiler_for_texts(settings, transform)
@@ -111,9 +113,9 @@ def fit(
     unpack = splits.feed.unpack
     splits.feed.unpack = _composed(fed, unpack)
     training = Training(
-        settings, task, placement, splits, learner, mode, [*own_callbacks(settings.callbacks), *callbacks]
-    )
-    training.sent = {t.name for t in transform.encoded if t.kind == AS_SENT}
+        settings, task, placement, splits, learner, mode, [*own_callbacks(settings.callbacks), *callbacks],
+        sent={t.name for t in transform.encoded if t.kind == AS_SENT}, began=began,
+    )  # fmt: skip
     training.measured = lambda phase: _measured(settings, splits, learner, phase, fed)
     if _has_own(settings, architecture) and placement.strategy is None:
         training.tried = lambda trained: try_one_batch(trained, splits.feed, task)

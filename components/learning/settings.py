@@ -55,8 +55,10 @@ class FitSettings(TaskSettings, OwnCode):
     seed: int = Field(default=0, ge=0, lt=2**32)
     """Decides initial weights, order of rows and dropout; two runs on the CPU are bit-equal."""
     budget_minutes: float | None = Field(default=None, gt=0)
-    """Minutes that the training may take: it ends after the last epoch that fits, with the best weights so far; one
-    epoch is always trained. Where ``refit`` is set, half of it is for finding the best epoch."""
+    """Minutes that the training may take, reading its rows included: it ends after the last epoch that fits, with the
+    best weights so far; one epoch is always trained, of each phase before the one that is judged as well, which have
+    half of it. Where ``refit`` is set, half of it is for finding the best epoch. What is found without epochs, as
+    clusters are, takes as long as it takes."""
     refit: int = Field(default=0, ge=0, le=32)
     """Networks that are trained once more, on training and validation rows together, for as many epochs as were best;
     the model answers with the mean of their answers. 0: the weights of the best epoch are kept."""

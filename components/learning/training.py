@@ -36,12 +36,16 @@ from kilnworks.components.learning.strategy import Placement, precision
 from kilnworks.components.modeling.learner import Learner, Phase
 from kilnworks.components.tasks.base import Task
 from kilnworks.schemas.context import RunContext
-from kilnworks.schemas.errors import ConfigError, TrainingDiverged
+from kilnworks.schemas.errors import TrainingDiverged
 
 VALUES_PER_EXECUTION = 2**22
 """Encoded values that one call on one device handles: enough steps to hide Python, few enough to report progress."""
 LONGEST_EXECUTION = 256
 """Steps of one call at most."""
+CHOOSING = 0.5
+"""Share of a budget of time in which the best epoch is found, where networks on all rows come behind it."""
+UNJUDGED = 0.5
+"""Share of that after which phases end of which no epoch may be the best one: the others need the rest."""
 
 
 @dataclass
@@ -76,6 +80,8 @@ class Training:
     ahead: cb.Ahead | None = None
     """What is done and what is likely to come, of epochs; by default as far as early stopping is likely to let it go,
     and the networks on all rows behind it."""
+    began: float | None = None
+    """``time.perf_counter()`` from which a budget counts; None for the first epoch."""
     first: int = field(default=0, init=False)
     seconds: float = field(default=0.0, init=False)
 
@@ -86,14 +92,13 @@ class Training:
         self.jit = jit(s, self.placement)
         self._theirs = {id(p.trained) for p in self.learner.phases if getattr(p.trained, "compiled", False)}
         self._lengths = list(self.lengths) or [phase.epochs or s.epochs for phase in self.learner.phases]
-        self.budget = Budget(60 * s.budget_minutes * (0.5 if s.refit else 1)) if s.budget_minutes else None
+        self.budget = Budget(60 * s.budget_minutes) if s.budget_minutes else None
 
     def go(self, out: Path, context: RunContext, identity: str) -> None:
         """Run the epochs that are left; the model ends with the weights of the best one.
 
         Raises:
             TrainingDiverged: a loss is not finite.
-            ConfigError: the budget of time ended in a phase that is not judged.
         """
         backup = Backup(context.work, identity)
         found = backup.load() if self.settings.backup_epochs else None
@@ -107,9 +112,14 @@ class Training:
         self.health = None if looks == "none" else Health(out / "health.json", looks == "every")
         self.first = found.epoch if found else 0
         start = time.perf_counter()
+        if self.budget and self.began is not None:
+            self.budget.prepared(start - self.began)
         for number, phase in enumerate(self.learner.phases):
-            if not self._lengths[number] or (self.budget and self.budget.over):
+            if not self._lengths[number] or (self.budget and self.budget.over and self.judge.best_epoch):
                 break
+            if self.budget:
+                choosing = CHOOSING if self.settings.refit and not self.lengths else 1.0
+                self.budget.share = choosing * (1.0 if self._counts(number) else UNJUDGED)
             if id(phase.trained) not in self._theirs:
                 phase.trained.compiled = False  # by an earlier phase
             phase.prepare()
@@ -118,12 +128,6 @@ class Training:
                 self._phase(number, phase, out, context, backup, at_it)
         self.seconds = time.perf_counter() - start
         self.history.write()
-        if not self.judge.best_epoch:
-            raise ConfigError(
-                f"budget_minutes {self.settings.budget_minutes}, which ended before an epoch that is judged",
-                "time for the phases before it as well",
-                "raise budget_minutes, or give the first phases fewer epochs",
-            )
         assign(self.learner.model.variables, self.judge.best_weights)
         if self._is_early and not self.lengths:
             self.report.on_early_end(self.settings.monitor, self.judge.best_epoch)
@@ -134,8 +138,16 @@ class Training:
 
     @property
     def spent(self) -> float:
-        """Seconds of its epochs, also of those before it was killed, where there is a budget; else of this process."""
+        """Seconds of its epochs and of what came before them, also before a kill, where there is a budget; else of
+        this process.
+        """
         return self.budget.spent if self.budget else self.seconds
+
+    @property
+    def pace(self) -> float:
+        """Seconds of an epoch so far."""
+        epochs = len(self.history.rows)
+        return self.budget.pace(epochs) if self.budget else self.seconds / epochs
 
     def _ahead(self, done: float, ended: bool) -> tuple[float | None, float | None]:
         """What is done and what is likely to come, in epochs of the training rows."""
@@ -149,9 +161,8 @@ class Training:
         if ended:
             end, likely_best = done, float(best)
         left = end - done + refit * self.splits.both * likely_best
-        if self.budget and self.budget.spent:
-            pace = self.budget.spent / len(self.history.rows)
-            left = min(left, max(0.0, 60 * (self.settings.budget_minutes or 0) - self.budget.spent) / pace)
+        if self.budget and self.history.rows:
+            left = min(left, max(0.0, 60 * (self.settings.budget_minutes or 0) - self.budget.spent) / self.pace)
         return done, left
 
     def _unjudged(self) -> int:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from kilnworks.components.environments.episodes import World, play, random_policy
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from kilnworks.components.environments.environment import LONGEST
+from kilnworks.components.environments.episodes import Played, World, play, random_policy
 from kilnworks.components.learning.optimizers import Adam
 from kilnworks.components.learning.settings import EarlyStopping
 from kilnworks.components.modeling.control.dqn import Dqn
@@ -10,6 +15,9 @@ from kilnworks.components.sources.environment import EnvironmentSource
 from kilnworks.components.starting.recipe import Decision, Recipe
 from kilnworks.schemas.errors import ConfigError
 from kilnworks.schemas.words import figure, listed
+
+if TYPE_CHECKING:
+    import numpy as np
 
 PREFIX = "gym:"
 EPOCHS, PATIENCE = 30, 8
@@ -41,11 +49,13 @@ def start_with_environment(name: str, data: str, *, label: str | None = None, ta
     source = EnvironmentSource(id=data.removeprefix(PREFIX))
     contract = source.contract(name)
     world = World(source.environment)
+    spec = world.inside.spec
     world.close()
-    chance = play(source.environment, random_policy(world.actions, source.seed), source.episodes, source.seed)
+    chance, seconds = _played(source, world.actions)
+    steps = int(chance.lengths.sum())
     decisions = [
         Decision("environment", source.id, f"{world.actions} actions; observes {listed(contract.features)}"),
-        Decision("rows", f"{int(chance.lengths.sum()):,} steps of random play",
+        Decision("rows", f"{steps:,} steps of random play",
                  f"{source.episodes} episodes with a mean return of {figure(chance.returns.mean())}"),
         Decision("model", "dqn", "double, duelling, prioritized, returns of 3 steps; the epoch of the largest return"),
         Decision("gate", "none yet", "set EvaluateConfig(min={'mean_return': ...}, use='low')", flagged=True),
@@ -55,4 +65,21 @@ def start_with_environment(name: str, data: str, *, label: str | None = None, ta
         "early_stopping": EarlyStopping(patience=PATIENCE),
     }  # fmt: skip
     model = Dqn(environment=source.environment)
-    return Recipe(contract, source, int(chance.lengths.sum()), model, training, decisions=tuple(decisions))
+    longest = (spec.max_episode_steps if spec else None) or LONGEST
+    return Recipe(
+        contract, source, steps, model, training, decisions=tuple(decisions), step_seconds=seconds / steps,
+        longest_episode=longest,
+    )  # fmt: skip
+
+
+def _played(source: EnvironmentSource, actions: int) -> tuple[Played, float]:
+    """Episodes of random play, and their processor seconds, without those in which the environments are made."""
+    at_random, begun = random_policy(actions, source.seed), list[float]()
+
+    def policy(observations: Mapping[str, np.ndarray]) -> np.ndarray:
+        if not begun:
+            begun.append(time.process_time())
+        return at_random(observations)
+
+    found = play(source.environment, policy, source.episodes, source.seed)
+    return found, time.process_time() - begun[0]

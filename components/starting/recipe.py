@@ -44,6 +44,8 @@ class Recipe:
         transform: preprocessing.
         decisions: what was decided and why, in the order in which a person asks.
         characters: of all texts that are read, in all rows.
+        step_seconds: processor seconds of a step of an environment, measured here; 0 without one.
+        longest_episode: steps after which an episode is cut; 0 without an environment.
     """
 
     contract: Contract
@@ -55,3 +57,5 @@ class Recipe:
     transform: PreprocessConfig = field(default_factory=PreprocessConfig)
     decisions: tuple[Decision, ...] = ()
     characters: int = 0
+    step_seconds: float = 0.0
+    longest_episode: int = 0

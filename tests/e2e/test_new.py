@@ -107,10 +107,12 @@ def test_nothing_is_overwritten_and_errors_are_plain(tmp_path, here, capsys):
         (["2orders", "--data", "orders.csv"], "letters, digits and _"),
         (["other", "--data", str(tmp_path / "order.csv")], "did you mean"),
         (["other", "--data", str(tmp_path / "orders.csv"), "--label", "bougth"], "did you mean 'bought'"),
+        (["other", "--data", str(tmp_path / "orders.csv"), "--task", "clusters", "--budget", "1"], "has no epochs to"),
     ):
         code, said = main(["new", *words]), capsys.readouterr().err
         assert code in (1, 2) and wanted in said and "Traceback" not in said
     assert (tmp_path / "pipelines/orders.py").read_text() == before
+    assert not (tmp_path / "pipelines/other.py").exists()
     here("new", "orders", "--data", str(tmp_path / "orders.csv"), "--force", "--budget", "20")
     assert "budget_minutes=20.0" in (tmp_path / "pipelines/orders.py").read_text()
     assert "within the budget of 20 min" in capsys.readouterr().out

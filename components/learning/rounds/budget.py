@@ -21,17 +21,29 @@ class Budget(Attributes, keras.callbacks.Callback):
     """
 
     key = "budget"
-    remembered = ("spent", "over")
+    remembered = ("before", "spent", "over")
 
     def __init__(self, seconds: float) -> None:
         """``seconds``: for all phases, validation included."""
         super().__init__()
         self.seconds = seconds
+        self.share = 1.0
+        """Of the seconds behind ``before``, by which the phase that runs has to be over."""
+        self.before = 0.0
+        """Seconds before the first epoch."""
         self.spent = 0.0
-        """Seconds of all epochs so far."""
+        """Seconds before the first epoch and of all epochs so far."""
         self.over = False
-        """Whether it ended the training."""
+        """Whether it ended the training, or a phase of it."""
         self._since = 0.0
+
+    def prepared(self, seconds: float) -> None:
+        """Count what went by before the first epoch, such as for reading rows."""
+        self.before = self.spent = seconds
+
+    def pace(self, epochs: int) -> float:
+        """Seconds of each of the epochs so far."""
+        return (self.spent - self.before) / epochs
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
         """Start the clock."""
@@ -42,10 +54,11 @@ class Budget(Attributes, keras.callbacks.Callback):
         now = time.perf_counter()
         took, self._since = now - self._since, now
         self.spent += took
-        if self.spent + took > self.seconds:
+        allowed = self.before + self.share * max(0.0, self.seconds - self.before)
+        if self.spent + took > allowed:
             self.over = True
             self.model.stop_training = True
-            LOG.info("after epoch %d the budget of %.3g s leaves no time for another one", epoch + 1, self.seconds)
+            LOG.info("after epoch %d %.3g s of the budget leave no time for another one", epoch + 1, allowed)
 
     def summary(self) -> dict[str, Any]:
         """What happened, for ``training.json``."""

@@ -151,4 +151,4 @@ def _ahead(again: Again, number: int, epochs: int) -> Ahead:
 
 def _expected(chosen: Training, lengths: list[int]) -> float:
     """Seconds of a network, by the pace of the training that found the epoch."""
-    return chosen.spent / len(chosen.history.rows) * sum(lengths) * chosen.splits.both
+    return chosen.pace * sum(lengths) * chosen.splits.both

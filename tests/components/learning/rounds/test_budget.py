@@ -49,3 +49,22 @@ def test_the_time_between_two_processes_does_not_count(clock) -> None:
     clock[0] = 1005.0
     two.on_epoch_end(2)
     assert (two.spent, two.over) == (9.0, True)
+
+
+def test_a_phase_that_has_a_share_ends_within_it_and_what_came_before_is_no_epoch(clock) -> None:
+    """Of 13 s, three go by before the first epoch; half of the other ten are for the first phase."""
+    one = budget(13.0)
+    one.prepared(3.0)
+    one.share = 0.5
+    for epoch, end in enumerate((2.0, 4.0)):
+        assert not one.over
+        clock[0] = end
+        one.on_epoch_end(epoch)
+    assert (one.spent, one.over, one.pace(2)) == (7.0, True, 2.0), "a third epoch would end after 9 of 8 s"
+    two = budget(13.0)
+    two.resume(one.state())
+    assert two.pace(2) == 2.0
+    two.over = False
+    clock[0] += 2.0
+    two.on_epoch_end(2)
+    assert (two.spent, two.over, two.summary()["spent"]) == (9.0, False, 9.0), "the second one has all of it"

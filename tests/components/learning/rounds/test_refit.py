@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kilnworks.components.features.transform import FeatureTransform
-from kilnworks.components.learning import training
+from kilnworks.components.learning import fit, training
 from kilnworks.components.learning.rounds import budget, refit
 from kilnworks.components.learning.rounds.budget import Budget
 from kilnworks.components.modeling.kept import load_trained
@@ -109,7 +109,7 @@ def epochs_take(monkeypatch):
             ended(self, epoch, logs)
 
         told = SimpleNamespace(perf_counter=lambda: now[0])
-        for module in (budget, refit, training):
+        for module in (budget, fit, refit, training):
             monkeypatch.setattr(module, "time", told)
         monkeypatch.setattr(Budget, "on_epoch_end", on_epoch_end)
         return now

@@ -59,5 +59,5 @@ def test_the_time_that_a_network_needs_counts_every_window_of_both_splits(tmp_pa
     given, _ = prepared(tmp_path, contract, {"train": hours(220, 0), "val": hours(80, 220)})
     _, splits = window_splits(TrainConfig(**QUICK), WindowEncoder(None, Forecasting, given), 32)
     assert splits.validation.rows < 0.6 * splits.validation.split_rows
-    chosen = SimpleNamespace(history=SimpleNamespace(rows=[1, 2]), spent=10.0, splits=splits)
+    chosen = SimpleNamespace(pace=5.0, splits=splits)
     assert _expected(chosen, [3, 1]) == pytest.approx(10 / 2 * 4 * splits.everything(0).rows / splits.feed.rows)

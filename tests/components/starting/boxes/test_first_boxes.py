@@ -11,8 +11,9 @@ from kilnworks.components.starting.boxes.first import boxes_at
 from kilnworks.components.starting.boxes.sizes import OF_POINTS, PER_PIXEL, detector, side_of
 from kilnworks.components.starting.boxes.tiling import tiling
 from kilnworks.components.starting.definition import definition
-from kilnworks.components.starting.durations import DETECTED, operations, timed
+from kilnworks.components.starting.durations import timed
 from kilnworks.components.starting.start import start
+from kilnworks.components.starting.work import DETECTED, operations
 from kilnworks.schemas.errors import ConfigError, DataUnreadable
 from kilnworks.schemas.tiles import read_tile
 from tests.components.sources.boxes.annotated import BOXES, HIGH, WIDE, write_coco, write_csv, write_images, write_voc
