@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from tests import served as served_process
 from tests.forked import Forked
 from tests.served import served
+from tests.waiting import LONG_SECONDS
 
 pytestmark = pytest.mark.slow
 
@@ -41,7 +43,8 @@ def test_before_it_answers(start):
         raise RuntimeError("it has answered")
 
 
-def test_while_it_is_asked(start):
+def test_while_it_is_asked(start, monkeypatch):
+    monkeypatch.setattr(served_process, "END_SECONDS", LONG_SECONDS)
     with pytest.raises(ConnectionError) as raised, start("while it is asked") as told:
         os.kill(told["pid"], signal.SIGSEGV)
         raise ConnectionError("reset by peer")
