@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from tests import served as served_process
 from tests.forked import Forked
+from tests.ports import held_port
 from tests.served import served
 from tests.waiting import LONG_SECONDS
 
@@ -63,6 +65,16 @@ def test_one_that_stands_ends_with_nothing_left(start):
     with pytest.raises(KeyError, match="of the test itself") as raised, start("never"):
         raise KeyError("of the test itself")
     assert not hasattr(raised.value, "__notes__")
+
+
+def test_a_held_port_answers_nobody_is_given_to_nobody_else_and_a_server_may_listen_on_it():
+    with held_port() as port:
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port), timeout=LONG_SECONDS)
+        with socket.socket() as other, pytest.raises(OSError, match="in use"):
+            other.bind(("127.0.0.1", port))  # the system gives a number that cannot be bound to nobody
+        with socket.create_server(("127.0.0.1", port)):
+            socket.create_connection(("127.0.0.1", port), timeout=LONG_SECONDS).close()
 
 
 COMPUTES = """
