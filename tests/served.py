@@ -16,6 +16,8 @@ ROOT = Path(__file__).parents[1]
 ALONE = ("kilnworks.components.serving",)
 COMMAND = ("kilnworks", "serve")
 """The server without and with the commands around it."""
+END_SECONDS = 1.0
+"""How long a server may take to end after a test has failed, for the test to say why."""
 
 
 @contextmanager
@@ -44,7 +46,7 @@ def announced(process: Popen[str] | Forked, log: Path) -> Iterator[dict[str, Any
             yield json.loads(line)
         except Exception as error:
             with suppress(TimeoutExpired):
-                process.wait(1)
+                process.wait(END_SECONDS)
                 error.add_note(_end(process, log))
             raise
         process.terminate()

@@ -36,8 +36,8 @@ PAUSES = {
     "e2e/serving/test_grpc_conformance.py": (1, "processor time of a while"),
     "e2e/serving/test_grpc_versions.py": (1, "that nothing happens"),
     "e2e/serving/test_rest_rude_clients.py": (3, "slow clients; that nothing happens"),
-    "e2e/serving/test_serving_process.py": (2, "a run that has begun"),
-    "e2e/serving/test_transport_batches.py": (5, "slow requests; the order in which they come"),
+    "e2e/serving/test_serving_process.py": (1, "a run that has begun"),
+    "e2e/serving/test_transport_batches.py": (3, "slow requests; the order in which they come"),
 }
 """Where a test sleeps: how often, and why no fact could be waited for."""
 

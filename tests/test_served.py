@@ -2,14 +2,18 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests import served as served_process
 from tests.forked import Forked
+from tests.ports import held_port
 from tests.served import served
+from tests.waiting import LONG_SECONDS
 
 pytestmark = pytest.mark.slow
 
@@ -41,7 +45,8 @@ def test_before_it_answers(start):
         raise RuntimeError("it has answered")
 
 
-def test_while_it_is_asked(start):
+def test_while_it_is_asked(start, monkeypatch):
+    monkeypatch.setattr(served_process, "END_SECONDS", LONG_SECONDS)
     with pytest.raises(ConnectionError) as raised, start("while it is asked") as told:
         os.kill(told["pid"], signal.SIGSEGV)
         raise ConnectionError("reset by peer")
@@ -60,6 +65,16 @@ def test_one_that_stands_ends_with_nothing_left(start):
     with pytest.raises(KeyError, match="of the test itself") as raised, start("never"):
         raise KeyError("of the test itself")
     assert not hasattr(raised.value, "__notes__")
+
+
+def test_a_held_port_answers_nobody_is_given_to_nobody_else_and_a_server_may_listen_on_it():
+    with held_port() as port:
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port), timeout=LONG_SECONDS)
+        with socket.socket() as other, pytest.raises(OSError, match="in use"):
+            other.bind(("127.0.0.1", port))  # the system gives a number that cannot be bound to nobody
+        with socket.create_server(("127.0.0.1", port)):
+            socket.create_connection(("127.0.0.1", port), timeout=LONG_SECONDS).close()
 
 
 COMPUTES = """

@@ -6,6 +6,8 @@ import os
 
 import pytest
 
+from tests.waiting import LONG_SECONDS
+
 pytestmark = pytest.mark.slow
 RULES = {"settle_seconds": 0, "coalesce_seconds": 0, "cool_down_seconds": 0, "poll_seconds": 0.01}
 
@@ -20,21 +22,43 @@ def trigger(project, tmp_path):
     return LandingTrigger("toy", policy.model_dump(mode="json"))
 
 
-def events(trigger, number, seconds=5.0, between=lambda: None):
-    """The first events, or those that came in time."""
+def events(trigger, number, between=lambda: None):
+    """The first events."""
 
     async def collect():
         found = []
         stream = trigger.run()
         while len(found) < number:
-            try:
-                found.append((await asyncio.wait_for(anext(stream), seconds)).payload)
-            except TimeoutError:
-                break
+            found.append((await asyncio.wait_for(anext(stream), LONG_SECONDS)).payload)
             between()
         return found
 
     return asyncio.run(collect())
+
+
+class Looked(Exception):
+    """As often as it should."""
+
+
+def of_looks(trigger, number=20):
+    """The events of so many looks."""
+    looked, left = trigger._looked, iter(range(number))
+
+    async def counted(policy):
+        if next(left, None) is None:
+            raise Looked
+        return await looked(policy)
+
+    async def collect():
+        found = []
+        with pytest.raises(Looked):
+            async for event in trigger.run():
+                found.append(event.payload)
+        return found
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trigger, "_looked", counted)
+        return asyncio.run(collect())
 
 
 def put(trigger, name, text="value\n1\n"):
@@ -49,7 +73,7 @@ def test_it_is_made_anew_from_what_it_is_serialized_to(trigger):
 
 
 def test_nothing_new_makes_no_event(trigger):
-    assert events(trigger, 1, seconds=0.3) == []
+    assert of_looks(trigger) == []
 
 
 def test_one_event_for_what_is_due_and_the_next_after_it_was_claimed(trigger, project):
@@ -70,7 +94,7 @@ def test_one_event_for_what_is_due_and_the_next_after_it_was_claimed(trigger, pr
 
 def test_an_event_that_nobody_acts_on_is_not_repeated_at_every_look(trigger):
     put(trigger, "a.csv")
-    assert len(events(trigger, 2, seconds=0.5)) == 1
+    assert len(of_looks(trigger)) == 1
 
 
 def test_it_is_made_again_as_a_reminder(trigger, monkeypatch):
@@ -94,7 +118,7 @@ def test_an_error_is_told_once_by_an_event_and_survived(trigger, project):
     ledger = project / "retraining" / "toy" / "ledger.json"
     ledger.parent.mkdir(parents=True)
     ledger.write_text("{ not json")
-    assert [sorted(event) for event in events(trigger, 2, seconds=0.3)] == [["error", "pipeline"]]
+    assert [sorted(event) for event in of_looks(trigger)] == [["error", "pipeline"]]
     first, second = events(trigger, 2, between=lambda: ledger.unlink(missing_ok=True))
     assert ("error" in first, "fingerprint" in second) == (True, True)
 
@@ -104,4 +128,4 @@ def test_another_host_that_owns_the_store_is_no_error(trigger, project):
 
     put(trigger, "a.csv")
     write_json(project / "owner.json", {"host": "other", "mirror": "/elsewhere", "since": "2026-01-01"})
-    assert "error" not in json.dumps(events(trigger, 1, seconds=0.3))
+    assert "error" not in json.dumps(of_looks(trigger))

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import urllib.error
@@ -14,9 +13,11 @@ from pathlib import Path
 import pytest
 
 from kilnworks.schemas.crashes import ending
+from scripts.airflow.home import is_free
 from tests import preloaded
 from tests.components.reporting.invented_run import InventedRun
-from tests.waiting import until
+from tests.ports import held_port
+from tests.waiting import LONG_SECONDS, until
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.e2e
@@ -25,10 +26,12 @@ pytestmark = pytest.mark.e2e
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Address of a server; what one test sends there, the next one finds."""
-    folder = tmp_path_factory.mktemp("tracking")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    with held_port() as port:
+        yield from tracking(tmp_path_factory.mktemp("tracking"), port)
+
+
+def tracking(folder: Path, port: int) -> Iterator[str]:
+    """An MLflow server on that port, as long as the generator is open; its address."""
     database, artifacts = f"sqlite:///{folder}/server.db", folder / "artifacts"
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     command += ["--backend-store-uri", database, "--artifacts-destination", str(artifacts)]
@@ -41,7 +44,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield uri
     finally:
         os.killpg(process.pid, signal.SIGTERM)
-        process.wait(30)
+        process.wait(LONG_SECONDS)
 
 
 def _wait(uri: str, process: subprocess.Popen, log: Path) -> None:
@@ -92,11 +95,14 @@ def test_the_command_brings_runs_to_the_server_once(server: str, tmp_path: Path)
 
 def test_the_pages_of_the_stores_own_database_are_served_until_they_are_ended(tmp_path: Path) -> None:
     InventedRun(tmp_path, "first").done()
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    with held_port() as port:
+        shown(tmp_path, port)
+
+
+def shown(store: Path, port: int) -> None:
+    """The pages of a store at a port, until they are ended."""
     environment = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
-    command = [sys.executable, "-m", "kilnworks", "mlflow", "--no-open", "--port", str(port), "--store", str(tmp_path)]
+    command = [sys.executable, "-m", "kilnworks", "mlflow", "--no-open", "--port", str(port), "--store", str(store)]
     process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
@@ -111,8 +117,6 @@ def test_the_pages_of_the_stores_own_database_are_served_until_they_are_ended(tm
             assert json.load(answer)["runs"][0]["info"]["run_name"] == "first"
     finally:
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=60)
+        process.communicate(timeout=LONG_SECONDS)
     assert process.returncode == 0
-    with socket.socket() as again:
-        again.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        again.bind(("127.0.0.1", port))
+    assert until(lambda: is_free(port))

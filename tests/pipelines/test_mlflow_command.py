@@ -8,6 +8,7 @@ from kilnworks.components.tracking.ui import served
 from kilnworks.pipelines.cli.app import main
 from kilnworks.schemas.errors import ConfigError
 from tests.components.reporting.invented_run import InventedRun
+from tests.ports import held_port
 
 
 @pytest.fixture(autouse=True)
@@ -31,12 +32,10 @@ def test_a_taken_port_is_said_before_anything_starts():
 
 
 def test_a_server_that_is_down_is_an_error_without_its_password(tmp_path, capsys, monkeypatch):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://someone:open-sesame@127.0.0.1:{port}")
     InventedRun(tmp_path).done()
-    assert main(["mlflow", "--store", str(tmp_path)]) == 1
+    with held_port() as port:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://someone:open-sesame@127.0.0.1:{port}")
+        assert main(["mlflow", "--store", str(tmp_path)]) == 1
     said = "".join(capsys.readouterr())
     assert "refused" in said and "to do:" in said and "open-sesame" not in said
 

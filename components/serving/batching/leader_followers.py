@@ -73,7 +73,8 @@ class LeaderFollowers(Generic[Event]):
 
     def join(self, seconds: float) -> None:
         """Wait for the threads' end, each at most so long."""
-        for thread in [*self._threads, self._caretaker]:
+        self._caretaker.join(seconds)  # it may still have added one
+        for thread in self._threads:
             thread.join(seconds)
 
     def _add_thread(self) -> None:

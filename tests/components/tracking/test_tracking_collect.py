@@ -3,7 +3,6 @@
 import json
 import logging
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +13,7 @@ from kilnworks.components.reporting.reading import read_run
 from kilnworks.components.tracking.collect import collect, flatten, key, metric_key, milliseconds, state
 from kilnworks.components.tracking.tracker import track_run
 from tests.components.reporting.invented_run import InventedRun, dump, fingerprint
+from tests.ports import held_port
 
 
 def test_a_run_becomes_settings_metrics_tags_figures_data_and_a_version(tmp_path: Path) -> None:
@@ -109,11 +109,9 @@ def test_without_a_server_nothing_is_sent_and_mlflow_is_not_imported(tmp_path: P
 def test_a_server_that_is_down_only_warns_at_once_and_hides_the_password(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://someone:secret@127.0.0.1:{port}")
-    assert track_run(InventedRun(tmp_path).path) is None
+    with held_port() as port:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://someone:secret@127.0.0.1:{port}")
+        assert track_run(InventedRun(tmp_path).path) is None
     assert [r.levelno for r in caplog.records] == [logging.WARNING]
     assert "was not told of this run" in caplog.text and "refused" in caplog.text
     assert "secret" not in caplog.text

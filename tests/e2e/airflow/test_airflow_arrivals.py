@@ -93,8 +93,8 @@ def test_a_spoiled_file_fails_one_run_and_not_those_that_follow(world):
     put(world, "after.csv", 9400)
     later = wait_for(world, len(before) + 2)[-1]
     assert (later["state"], rows(world, later)) == ("success", rows(world, before[-1]) + 2)
-    assert any("column value" in text for text in alerts(world, "failed"))
-    (aside,) = alerts(world, "set aside")
+    world.wait("the alert", lambda: any("column value" in text for text in alerts(world, "failed")))
+    (aside,) = world.wait("the other alert", lambda: alerts(world, "set aside"))
     assert aside.startswith(f"spoiled.csv is set aside: run {failed['dag_run_id']} failed: column value")
 
 
@@ -106,7 +106,7 @@ def test_a_retraining_that_cannot_be_decided_is_red_and_told(world):
     whole = ledger.read_bytes()
     ledger.write_text("{")
     world.wait("a red run", lambda: "failed" in {run["state"] for run in world.runs("arriving_retrain")}, 180)
-    assert any("ledger.json is damaged" in text for text in alerts(world, "failed"))
+    world.wait("the alert", lambda: any("ledger.json is damaged" in text for text in alerts(world, "failed")))
     ledger.write_bytes(whole)
     put(world, "mended.csv", 9500)
     assert wait_for(world, len(before) + 1)[-1]["state"] == "success"

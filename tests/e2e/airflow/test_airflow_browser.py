@@ -208,7 +208,7 @@ def test_the_epochs_of_a_run_that_goes_on_appear_by_themselves(page, world):
 
 def test_the_note_of_a_run_says_what_it_came_to(world, live_run):
     quoted = urllib.parse.quote(live_run, safe="")
-    note = world.get(f"/api/v2/dags/grouped/dagRuns/{quoted}")["note"]
+    note = world.wait("the note", lambda: world.get(f"/api/v2/dags/grouped/dagRuns/{quoted}")["note"])
     assert "version 1" in note and "mean 2.0000" in note
     assert "Result: " in world.log("grouped", live_run, "learn")
 

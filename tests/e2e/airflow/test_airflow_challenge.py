@@ -48,7 +48,7 @@ def test_a_worse_model_is_held_and_everything_says_why(page, world, slope):
     kept = read_json(run.path / "deployment.skipped" / "decision.json")
     assert (kept["gate"], kept["passed"], kept["details"]["verdict"]) == ("challenge", False, "worse")
     assert kept["details"]["champion"] == pytest.approx(1 - kept["details"]["challenger"])
-    said = world.wait("the note", lambda: note(world, "challenged", bad), 30)
+    said = world.wait("the note", lambda: note(world, "challenged", bad))
     assert said.startswith("challenge gate closed: auc 0."), said
     assert said.splitlines()[0] in world.log("challenged", bad, "all")
     report = render_report(run.path)

@@ -22,7 +22,7 @@ from scripts.airflow.processes import COMPONENTS, ROOT, free_port
 from tests import needed
 from tests.e2e.airflow.conftest import Client
 from tests.effort import NIGHTLY
-from tests.waiting import until
+from tests.waiting import LONG_SECONDS, until
 
 pytestmark = pytest.mark.e2e
 
@@ -91,7 +91,7 @@ class Started:
 
     def end(self, number: int) -> int:
         self.process.send_signal(number)
-        return self.process.wait(60)
+        return self.process.wait(LONG_SECONDS)
 
 
 @pytest.fixture
@@ -132,7 +132,7 @@ def test_it_goes_on_where_it_was_killed_and_says_where_it_is(store):
         assert (third.returncode, f"already runs in {second.home} at {url}" in third.stdout) == (1, True), third.stdout
         assert of_this(second.home)
         assert second.end(signal.SIGTERM) == 0
-    until(lambda: not of_this(store / "airflow"), 20, every=0.2)
+    until(lambda: not of_this(store / "airflow"), every=0.2)
     assert of_this(store / "airflow") == []
 
 
@@ -189,5 +189,6 @@ def test_without_postgresql_it_says_what_does_not_work(tmp_path):
         assert started.url().endswith(f":{port}")
         assert "backfills need PostgreSQL" in started.said()
         assert started.end(signal.SIGINT) == 0
+    until(lambda: not of_this(tmp_path / "airflow"), every=0.2)
     assert of_this(tmp_path / "airflow") == []
     assert is_free(port)

@@ -103,8 +103,8 @@ def test_bad_data_is_not_tried_again_and_alerts(world):
     run_id = world.start("sturdy", {"model.fail": "data"})
     assert world.finished("sturdy", run_id) == {"run": "failed", "all": "failed", "finish": "success"}
     assert world.tasks("sturdy", run_id)["all"]["try_number"] == 1
-    alerts = [read_json(p) for p in (world.store.root / "alerts").glob("*-sturdy-*.json")]
-    assert [(a["kind"], a["text"]) for a in alerts if a["run_id"] == run_id] == [("failed", "column value holds 150")]
+    told = world.wait("the alert", lambda: [a for a in alerts(world, "sturdy") if a["run_id"] == run_id])
+    assert [(a["kind"], a["text"]) for a in told] == [("failed", "column value holds 150")]
 
 
 def test_what_a_retry_mends_is_tried_again(world):
@@ -146,12 +146,12 @@ def test_a_pool_that_is_missing_is_told(world):
         (alert,) = world.wait("the alert", lambda: [a for a in alerts(world, "grouped") if a["run_id"] == run_id])
         assert (alert["kind"], alert["task"]) == ("no pool", "learn")
         assert "airflow pools set training" in alert["text"]
-        assert world.get(path)["note"] == f"waits: {alert['text']}"
+        world.wait("the note", lambda: world.get(path)["note"] == f"waits: {alert['text']}")
     finally:
         made = world.call("POST", "/api/v2/pools", {"name": "training", "slots": 1})[0]
     assert made == 201
     assert set(world.finished("grouped", run_id).values()) == {"success", "skipped"}
-    world.wait("the note of its end", lambda: world.get(path)["note"].endswith("mean 2.0000"), 20)
+    world.wait("the note of its end", lambda: world.get(path)["note"].endswith("mean 2.0000"))
     assert "waits" not in world.get(path)["note"]
 
 
@@ -228,7 +228,7 @@ def promoted_and_rolled_back(world, first, second):
 def note(world, dag, run_id):
     """The note of a run that has ended."""
     path = f"/api/v2/dags/{dag}/dagRuns/{urllib.parse.quote(run_id)}"
-    return world.wait("the note", lambda: world.get(path)["note"], 20)
+    return world.wait("the note", lambda: world.get(path)["note"])
 
 
 def locally_again(world, name, run_id):
@@ -305,7 +305,7 @@ def test_the_report_and_the_log_show_a_training_that_goes_on(world):
     def page():
         return world.call("GET", f"/kilnworks/run?dag_id=sturdy&run_id={urllib.parse.quote(run_id)}")[1]
 
-    world.wait("the progress on the page", lambda: "loss 0." in page() and 'http-equiv="refresh"' in page(), 60, 0.2)
+    world.wait("the progress on the page", lambda: "loss 0." in page() and 'http-equiv="refresh"' in page(), pause=0.2)
     assert set(world.finished("sturdy", run_id).values()) == {"success"}
     assert 'http-equiv="refresh"' not in page()
     log = world.log("sturdy", run_id, "all")
@@ -363,5 +363,12 @@ def test_the_page_of_a_run_says_why_it_failed_or_stopped(world, settings, begins
     world.finished("grouped", run_id)
     found = note(world, "grouped", run_id)
     assert found.startswith(begins)
-    told = [a["text"] for a in alerts(world, "grouped") if a["run_id"] == run_id and a["kind"] == "failed"]
-    assert told == [found] * (world.state("grouped", run_id) == "failed"), "the alert says the same"
+
+    def told():
+        return [a["text"] for a in alerts(world, "grouped") if a["run_id"] == run_id and a["kind"] == "failed"]
+
+    if world.state("grouped", run_id) == "failed":
+        world.wait("the alert", told)
+        assert told() == [found], "the alert says the same"
+    else:
+        assert told() == []

@@ -24,6 +24,19 @@ def post(server: Attacked, body: bytes, head: bytes = PREDICT) -> Answer:
     return answer
 
 
+def keeps_nobody_waiting(server: Attacked, answered: Callable[[], bool]) -> bool:
+    """Whether others are answered meanwhile: a busy machine may hold them up once, the server would each time."""
+
+    def quick() -> bool:
+        with Visitor(server) as visitor:
+            began = time.monotonic()
+            assert answered()
+            took = time.monotonic() - began
+        return max(visitor.seconds) < max(0.5, took / 6)
+
+    return any(quick() for _ in range(3))
+
+
 def numbers(count: int) -> bytes:
     """A list of random numbers of three digits."""
     digits = np.random.default_rng(0).integers(48, 58, (count, 4)).astype(np.uint8)
@@ -61,11 +74,8 @@ def test_others_are_answered_while_a_large_body_is_read(
     server: Attacked, body: Callable[[], bytes], status: int
 ) -> None:
     """A parser in the server's own interpreter kept them waiting for a third of the time."""
-    with Visitor(server) as visitor:
-        began = time.monotonic()
-        assert post(server, body()).status == status
-        took = time.monotonic() - began
-    assert max(visitor.seconds) < max(0.5, took / 6)
+    data = body()
+    assert keeps_nobody_waiting(server, lambda: post(server, data).status == status)
 
 
 @pytest.mark.parametrize("unit", [b"{},", b"[],", b'{"a":1,"a":2},', b"Inf,", b'"a",', b"["])
@@ -98,9 +108,6 @@ def test_others_are_answered_while_a_large_message_is_read(server: Attacked) -> 
     request.inputs["x"].dtype = 1
     request.inputs["x"].float_val.extend(np.zeros(15_000_000, np.float32))
     request.inputs["x"].tensor_shape.dim.add().size = 15_000_000
-    with Visitor(server) as visitor, grpc.insecure_channel(server.grpc) as channel:
-        began = time.monotonic()
-        answer = prediction_service_pb2_grpc.PredictionServiceStub(channel).Predict(request, timeout=120)
-        took = time.monotonic() - began
-    assert answer.outputs["y"].float_val[0] == 0.0
-    assert max(visitor.seconds) < max(0.5, took / 6)
+    with grpc.insecure_channel(server.grpc) as channel:
+        ask = prediction_service_pb2_grpc.PredictionServiceStub(channel).Predict
+        assert keeps_nobody_waiting(server, lambda: ask(request, timeout=120).outputs["y"].float_val[0] == 0.0)

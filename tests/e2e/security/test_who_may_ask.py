@@ -250,7 +250,7 @@ def test_certificates_that_are_not_good(guarded: Guarded, kind: str) -> None:
     pair = pairs.get(kind)
     with guarded.channel(pair, certificate=kind != "none") as channel, pytest.raises(grpc.RpcError) as found:
         channel.unary_unary(PREDICTION + "Predict")(
-            predict().SerializeToString(), timeout=10, metadata=(bearer(OPERATORS),)
+            predict().SerializeToString(), timeout=60, metadata=(bearer(OPERATORS),)
         )
     assert found.value.code() is grpc.StatusCode.UNAVAILABLE
     context = ssl.create_default_context(cadata=guarded.authority.certificate)

@@ -27,6 +27,7 @@ from tensorflow_serving.apis import (
 
 from tests.forked import Forked
 from tests.served import announced
+from tests.waiting import LONG_SECONDS
 
 ROOT = Path(__file__).parents[3]
 SERVING = "tensorflow/serving/"
@@ -54,18 +55,20 @@ class Running:
     def address(self) -> str:
         return f"127.0.0.1:{self.ports['grpc_port']}"
 
-    def predict(self, request: predict_pb2.PredictRequest, timeout: float | None = 20) -> dict[str, np.ndarray]:
+    def predict(
+        self, request: predict_pb2.PredictRequest, timeout: float | None = LONG_SECONDS
+    ) -> dict[str, np.ndarray]:
         answer = self.prediction.Predict(request, timeout=timeout)
         return {alias: tf.make_ndarray(proto) for alias, proto in answer.outputs.items()}
 
     def status(self, model: str) -> dict[int, str]:
         request = get_model_status_pb2.GetModelStatusRequest()
         request.model_spec.name = model
-        answer = self.models.GetModelStatus(request, timeout=20)
+        answer = self.models.GetModelStatus(request, timeout=LONG_SECONDS)
         names = get_model_status_pb2.ModelVersionStatus.State.Name
         return {status.version: names(status.state) for status in answer.model_version_status}
 
-    def wait_for(self, model: str, wanted: Mapping[int, str], seconds: float = 30) -> None:
+    def wait_for(self, model: str, wanted: Mapping[int, str], seconds: float = LONG_SECONDS) -> None:
         """Wait until these versions are in these states."""
         wait_until(lambda: wanted.items() <= self.status(model).items(), seconds, lambda: self.status(model))
 
@@ -84,7 +87,9 @@ class Running:
         return (int(fields[11]) + int(fields[12])) / 100
 
 
-def wait_until(condition: Callable[[], bool], seconds: float, shown: Callable[[], object] = lambda: None) -> None:
+def wait_until(
+    condition: Callable[[], bool], seconds: float = LONG_SECONDS, shown: Callable[[], object] = lambda: None
+) -> None:
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:

@@ -5,20 +5,25 @@ import json
 import socket
 import time
 from contextlib import suppress
+from dataclasses import replace
 
 from kilnworks.components.serving.rest.limits import Limits
 from kilnworks.components.serving.rest.messages import Request, Response
 from kilnworks.components.serving.rest.server import HttpServer
+from tests.waiting import LONG_SECONDS
 
 LIMITS = Limits(
     header_bytes=8192,
     body_bytes=4 * 1024 * 1024,
     waiting_body_bytes=6 * 1024 * 1024,
     connections=2000,
-    header_seconds=1.0,
-    stall_seconds=1.0,
-    idle_seconds=60.0,
+    header_seconds=LONG_SECONDS,
+    stall_seconds=LONG_SECONDS,
+    idle_seconds=LONG_SECONDS,
 )
+"""A machine that stands still for a while makes no client a slow one."""
+HASTY = replace(LIMITS, header_seconds=1.0, stall_seconds=1.0)
+"""For the tests of slow clients."""
 
 
 def echo(request: Request) -> Response:
@@ -40,7 +45,7 @@ def listening() -> socket.socket:
 
 
 def connect(server: HttpServer) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", server.port), timeout=10)
+    return socket.create_connection(("127.0.0.1", server.port), timeout=LONG_SECONDS)
 
 
 def read_all(sock: socket.socket) -> bytes:
@@ -59,7 +64,7 @@ def exchange(server: HttpServer, data: bytes) -> bytes:
 
 
 def answers_well(server: HttpServer) -> None:
-    client = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    client = http.client.HTTPConnection("127.0.0.1", server.port, timeout=LONG_SECONDS)
     client.request("POST", "/x", b"12345")
     found = client.getresponse()
     assert (found.status, json.loads(found.read())["size"]) == (200, 5)

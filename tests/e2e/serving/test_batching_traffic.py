@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
+import grpc
 import numpy as np
 import pytest
 
@@ -18,12 +19,11 @@ from tests.e2e.serving.core_server import (
     Running,
     example,
     example_request,
-    failure,
     predict_request,
     server,
     status_request,
 )
-from tests.waiting import until
+from tests.waiting import LONG_SECONDS, until
 
 pytestmark = pytest.mark.e2e
 MOST_SECONDS_BETWEEN_TRIALS = 20
@@ -45,29 +45,28 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 def rest_predict(served: Running, values: list[float]) -> list[float]:
     url = f"http://127.0.0.1:{served.ports['rest_api_port']}/v1/models/m:predict"
-    with urllib.request.urlopen(url, json.dumps({"instances": values}).encode(), timeout=20) as answer:
+    with urllib.request.urlopen(url, json.dumps({"instances": values}).encode(), timeout=LONG_SECONDS) as answer:
         return json.load(answer)["predictions"]
 
 
-def over_and_over(ask: Callable[[np.random.Generator], None], threads: int, seconds: float) -> int:
-    """Ask from several threads; how many answers there were. Raises the first error."""
+def over_and_over(ask: Callable[[np.random.Generator], None], threads: int, seconds: float, least: int = 0) -> None:
+    """Ask from several threads, each for a while and so often at least. Raises the first error."""
     end = time.monotonic() + seconds
 
-    def client(seed: int) -> int:
+    def client(seed: int) -> None:
         rng, count = np.random.default_rng(seed), 0
-        while time.monotonic() < end:
+        while time.monotonic() < end or count < least:
             ask(rng)
             count += 1
-        return count
 
     with ThreadPoolExecutor(threads) as pool:
-        return sum(pool.map(client, range(threads)))
+        list(pool.map(client, range(threads)))
 
 
 def test_every_answer_is_its_own(served: Running) -> None:
     def grpc_client(rng: np.random.Generator) -> None:
         x = rng.integers(0, 1000, rng.integers(1, 6)).astype(np.float32)
-        timeout = 20 if rng.random() < 0.5 else None
+        timeout = LONG_SECONDS if rng.random() < 0.5 else None
         np.testing.assert_array_equal(served.predict(predict_request("m", x=x), timeout)["y"], x / 2 + 2)
 
     def rest_client(rng: np.random.Generator) -> None:
@@ -76,14 +75,15 @@ def test_every_answer_is_its_own(served: Running) -> None:
 
     def classifier(rng: np.random.Generator) -> None:
         x = float(rng.integers(0, 1000))
-        answer = served.prediction.Regress(example_request("Regress", "m", "regress", [example(x=x)]), timeout=20)
+        answer = served.prediction.Regress(
+            example_request("Regress", "m", "regress", [example(x=x)]), timeout=LONG_SECONDS
+        )
         assert [regression.value for regression in answer.result.regressions] == [x / 2 + 2]
 
     with ThreadPoolExecutor(3) as pool:
-        counts = [
-            pool.submit(over_and_over, ask, n, 4.0) for ask, n in ((grpc_client, 12), (rest_client, 6), (classifier, 4))
-        ]
-        assert all(count.result() > 50 for count in counts)
+        kinds = ((grpc_client, 12), (rest_client, 6), (classifier, 4))
+        for asked in [pool.submit(over_and_over, ask, n, 4.0, least=20) for ask, n in kinds]:
+            asked.result()
 
 
 def test_requests_at_hand_run_together(served: Running) -> None:
@@ -119,20 +119,19 @@ def test_a_run_that_lasts_keeps_nobody_else_waiting(served: Running) -> None:
     """Runs of a graph that have all been short, and then one that is not: other requests are answered meanwhile."""
     for _ in range(100):
         served.predict(predict_request("m", "endless", x=[1e31]), 20)
-    late: list[tuple[str, str]] = []
-    ask = lambda: late.append(  # noqa: E731
-        failure(lambda: served.prediction.Predict(predict_request("m", "endless", x=[1.0]), timeout=10))
-    )
-    thread = threading.Thread(target=ask)
-    thread.start()
-    time.sleep(0.2)
-    for _ in range(50):
-        served.models.GetModelStatus(status_request("m"), timeout=2)
-        np.testing.assert_array_equal(served.predict(predict_request("m", x=[4.0]), 2)["y"], [4.0])
-        assert rest_predict(served, [4.0]) == [4.0]
-    assert not late, "all of it while the endless run lasts"
-    thread.join(60)
-    assert late[0][0] == "DEADLINE_EXCEEDED"
+    rounds = 0
+    while rounds < 50:
+        run, before = served.prediction.Predict.future(predict_request("m", "endless", x=[1.0]), timeout=10), rounds
+        time.sleep(0.2)
+        while rounds < 50:
+            served.models.GetModelStatus(status_request("m"), timeout=LONG_SECONDS)
+            np.testing.assert_array_equal(served.predict(predict_request("m", x=[4.0]), LONG_SECONDS)["y"], [4.0])
+            assert rest_predict(served, [4.0]) == [4.0]
+            if run.done():
+                break
+            rounds += 1
+        assert rounds > before, "answered while the endless run lasts; a busy machine needs more than one for all"
+        assert run.code() is grpc.StatusCode.DEADLINE_EXCEEDED
 
 
 @pytest.mark.parametrize("rows", [1, 64, 65, 1000])
@@ -155,7 +154,7 @@ def test_versions_change_under_batched_traffic(served: Running) -> None:
     def client() -> None:
         while not stop.is_set():
             try:
-                y = served.predict(predict_request("m", x=[2.0, 6.0]), 20)["y"]
+                y = served.predict(predict_request("m", x=[2.0, 6.0]), LONG_SECONDS)["y"]
                 if y.tolist() != [3.0, 5.0]:
                     wrong.append(y)
             except Exception as error:
@@ -171,5 +170,5 @@ def test_versions_change_under_batched_traffic(served: Running) -> None:
         served.wait_for("m", {version: "AVAILABLE", version - 1: "END"})
     stop.set()
     for thread in threads:
-        thread.join(20)
+        thread.join()
     assert not wrong

@@ -1,7 +1,6 @@
 """The client over real channels: TLS, mutual TLS, a server that goes and comes back, unix sockets."""
 
 import asyncio
-import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ import pytest
 from kilnworks.components.serving.client import AsyncClient, Client, Options, Policy, Tls, messages
 from kilnworks.schemas.errors import ServerUnavailable
 from tests.e2e.serving.certificates import self_signed
+from tests.ports import held_port
 from tests.waiting import ends
 
 pytestmark = pytest.mark.e2e
@@ -79,9 +79,11 @@ def test_tls_without_trust_is_refused(secured: tuple[str, Tls]) -> None:
 
 
 def test_a_server_that_comes_back() -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    with held_port() as port:
+        comes_back(port)
+
+
+def comes_back(port: int) -> None:
     servers = []
 
     def start_later() -> None:

@@ -14,7 +14,7 @@ from kilnworks.components.load.closed_loop import inputs_like, run_load
 from kilnworks.components.serving.client import AsyncClient, Client
 from kilnworks.schemas.errors import ConfigError, RequestInvalid, ServerUnavailable, UnknownName
 from tests.e2e.serving.rest_process import Served, serving
-from tests.waiting import until
+from tests.waiting import LONG_SECONDS, until
 
 pytestmark = pytest.mark.e2e
 
@@ -317,9 +317,9 @@ def test_requests_in_flight_are_answered_when_the_server_stops(served: Served) -
     running = ':kilnworks:serving:model_runs{model_name="half"} 1'
     assert until(lambda: running in str(served.ask("GET", "/monitoring/prometheus/metrics")[1]))
     served.process.terminate()
-    thread.join(20)
+    thread.join()
     assert answers == [(504, {"error": "Timed out waiting for notification"})]
-    assert served.process.wait(30) == 0
+    assert served.process.wait(LONG_SECONDS) == 0
     files = list(served.log.iterdir())
     assert files and all(f.suffix == ".tfrecord" and not f.name.startswith(".") for f in files)
     assert sum(f.stat().st_size for f in files) > 10_000

@@ -11,8 +11,8 @@ from kilnworks.components.serving.settings.options import TlsConfig
 from kilnworks.components.serving.settings.tls import server_context
 from kilnworks.schemas.errors import ConfigError
 from tests.e2e.serving.certificates import self_signed
-from tests.e2e.serving.echo_server import LIMITS, connect, echo, listening, read_all
-from tests.waiting import until
+from tests.e2e.serving.echo_server import HASTY, LIMITS, connect, echo, listening, read_all
+from tests.waiting import LONG_SECONDS, until
 
 pytestmark = pytest.mark.e2e
 
@@ -35,15 +35,24 @@ def test_https(mutual: bool, tmp_path: object) -> None:
         with connect(server) as plain:
             plain.sendall(b"GET / HTTP/1.1\r\n\r\n")
             assert b"200" not in read_all(plain)
-        silent = connect(server)
-        assert until(lambda: not server._connections), "a handshake that never comes is hung up"
-        silent.close()
+    finally:
+        server.stop(1.0)
+
+
+def test_a_handshake_that_never_comes_is_hung_up() -> None:
+    cert, key = self_signed()
+    server = HttpServer(listening(), echo, 2, HASTY, server_context(TlsConfig(key, cert)))
+    try:
+        with connect(server) as silent:
+            assert until(lambda: server._connections)
+            assert until(lambda: not server._connections)
+            assert read_all(silent) == b""
     finally:
         server.stop(1.0)
 
 
 def _ask(server: HttpServer, context: ssl.SSLContext, size: int) -> int:
-    client = http.client.HTTPSConnection("127.0.0.1", server.port, timeout=10, context=context)
+    client = http.client.HTTPSConnection("127.0.0.1", server.port, timeout=LONG_SECONDS, context=context)
     try:
         for _ in range(2):
             client.request("POST", "/x", b"a" * size)

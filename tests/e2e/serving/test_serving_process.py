@@ -10,6 +10,7 @@ import signal
 import subprocess
 import threading
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,7 +36,9 @@ from tests.e2e.serving.core_server import (
     wait_until,
 )
 from tests.forked import Forked
+from tests.ports import held_port
 from tests.served import announced
+from tests.waiting import LONG_SECONDS, until
 
 pytestmark = pytest.mark.e2e
 
@@ -97,20 +100,11 @@ def secured(models: Path) -> Iterator[tuple[Running, dict[str, str]]]:
         f"--model_base_path={models}/m",
         f"--ssl_config_file={ssl}",
         f"--grpc_socket_path={models}/s",
-        f"--port={free_port()}",
         "--enable_batching",
         "--enable_per_model_batching_parameters",
     ]
-    with server(models, *flags, name="secured") as running:
+    with held_port() as port, server(models, *flags, f"--port={port}", name="secured") as running:
         yield running, {"ca": authority[3], "key": client_key, "cert": client_cert}
-
-
-def free_port() -> int:
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def secure_stub(address: str, pems: dict[str, str], with_certificate: bool = True) -> object:
@@ -126,8 +120,8 @@ def test_mutual_tls_on_tcp_and_on_the_unix_socket(secured: tuple[Running, dict[s
         answer = secure_stub(address, pems).Predict(predict_request("m", x=[2.0]), timeout=20)
         assert list(answer.outputs["y"].float_val) == [3.0]
     stranger = secure_stub(running.address, pems, with_certificate=False)
-    assert failure(lambda: stranger.Predict(predict_request("m", x=[2.0]), timeout=5))[0] == "UNAVAILABLE"
-    assert failure(lambda: running.predict(predict_request("m", x=[2.0]), timeout=5))[0] == "UNAVAILABLE"
+    assert failure(lambda: stranger.Predict(predict_request("m", x=[2.0]), timeout=LONG_SECONDS))[0] == "UNAVAILABLE"
+    assert failure(lambda: running.predict(predict_request("m", x=[2.0])))[0] == "UNAVAILABLE"
 
 
 def test_batching_puts_requests_together(secured: tuple[Running, dict[str, str]]) -> None:
@@ -143,8 +137,12 @@ def test_batching_puts_requests_together(secured: tuple[Running, dict[str, str]]
     code, text = failure(lambda: stub.Predict(predict_request("m", "one_number", x=[1.0, 2.0, 3.0, 4.0]), timeout=20))
     assert (code, text) == ("FAILED_PRECONDITION", "Batched output tensor has 0 dimensions")
     shapes = [np.zeros((1, 2), np.float32), np.zeros((1, 3), np.float32)]
-    futures = [stub.Predict.future(predict_request("m", "inner", x=shape), timeout=20) for shape in shapes]
-    assert {future.code() for future in futures} == {grpc.StatusCode.FAILED_PRECONDITION}
+
+    def codes() -> set[grpc.StatusCode]:
+        requests = [predict_request("m", "inner", x=shape) for shape in shapes]
+        return {future.code() for future in [stub.Predict.future(one, timeout=20) for one in requests]}
+
+    assert until(lambda: codes() == {grpc.StatusCode.FAILED_PRECONDITION}), "once both are in one batch"
 
 
 def warm_up_file(version: Path, *logs: prediction_log_pb2.PredictionLog, raw: bytes | None = None) -> None:
@@ -190,7 +188,7 @@ def test_warm_up_files_decide_whether_a_version_loads(models: Path, tmp_path: Pa
     with server(models, *flags, name="warmed") as running:
         assert running.status("m") == {1: "AVAILABLE"}
         config.write_text(everything)
-        running.wait_for("m", {1: "AVAILABLE", **dict.fromkeys(range(2, 7), "END")}, 60)
+        running.wait_for("m", {1: "AVAILABLE", **dict.fromkeys(range(2, 7), "END")})
         errors = {
             number: (status.status.error_code, status.status.error_message)
             for number in range(2, 7)
@@ -215,7 +213,9 @@ def one_status(running: Running, version: int) -> object:
 def test_the_store_is_served_and_a_stop_lets_requests_finish(models: Path, tmp_path: Path) -> None:
     serving = tmp_path / "store" / "serving"
     shutil.copytree(models / "live" / "1", serving / "first" / "1")
+    (tmp_path / "monitoring.config").write_text("prometheus_config { enable: true }")
     flags = [f"--store={tmp_path}/store", "--port=0", "--rest_api_port=0"]
+    flags.append(f"--monitoring_config_file={tmp_path}/monitoring.config")
     log = tmp_path / "stderr"
     with log.open("w") as errors:
         process = Forked(["kilnworks.components.serving", *flags], cwd=ROOT, env=os.environ, stderr=errors)
@@ -228,13 +228,14 @@ def test_the_store_is_served_and_a_stop_lets_requests_finish(models: Path, tmp_p
         shutil.copytree(models / "live" / "2", tmp_path / "staged" / "2")
         (tmp_path / "staged").rename(serving / "second")
         with Client(running.address) as client:
-            client.wait_until_available("second", timeout_seconds=30)
+            client.wait_until_available("second", timeout_seconds=LONG_SECONDS)
         assert running.predict(predict_request("second", x=[0.0]))["y"].tolist() == [2.0]
         slow = running.prediction.Predict.future(predict_request("first", "loop", turns=np.array(150_000)))
-        time.sleep(0.3)
+        page = f"http://127.0.0.1:{ports['rest_api_port']}/monitoring/prometheus/metrics"
+        assert until(lambda: b':model_runs{model_name="first"} 1' in urllib.request.urlopen(page).read())
         process.terminate()
-        assert slow.result(20).outputs["y"].tensor_shape.dim[0].size == 64
-        assert process.wait(30) == 0
+        assert slow.result(LONG_SECONDS).outputs["y"].tensor_shape.dim[0].size == 64
+        assert process.wait(LONG_SECONDS) == 0
         channel.close()
 
 
@@ -250,7 +251,7 @@ def test_a_server_that_crashes_leaves_the_stacks_of_its_threads_in_its_log(model
     with launched(models, *flags, name="crashed") as (process, log):
         assert process.stdout.readline()
         os.kill(process.pid, signal.SIGSEGV)
-        assert process.wait(30) == -signal.SIGSEGV
+        assert process.wait(LONG_SECONDS) == -signal.SIGSEGV
         said = log.read_text()
     assert "Fatal Python error: Segmentation fault" in said
     assert re.search(r'process/main\.py", line \d+ in serve$', said, re.MULTILINE)
@@ -294,7 +295,7 @@ def test_a_server_that_cannot_start_says_why(models: Path, flags: list[str], wor
     (models / "junk.ssl").write_text('server_key: "k" server_cert: "c"')
     given = [f.format(models=models) for f in flags]
     command = [*preloaded.python(), "-m", "kilnworks.components.serving", "--port=0", *given]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=LONG_SECONDS, check=False)
     assert done.returncode in (1, 2)
     assert done.stdout == ""
     assert words in done.stderr
@@ -304,9 +305,9 @@ def test_a_server_that_cannot_start_says_why(models: Path, flags: list[str], wor
 def test_a_stop_before_the_first_model_is_there(models: Path, tmp_path: Path) -> None:
     (tmp_path / "hollow").mkdir()
     with launched(models, "--model_name=h", f"--model_base_path={tmp_path}/hollow", name="hollow") as (process, log):
-        wait_until(lambda: "no versions of model h" in log.read_text(), 30, log.read_text)
+        wait_until(lambda: "no versions of model h" in log.read_text(), shown=log.read_text)
         process.terminate()
-        assert process.wait(20) == 0
+        assert process.wait(LONG_SECONDS) == 0
 
 
 def test_the_portable_server_answers_alike(models: Path) -> None:
@@ -335,7 +336,7 @@ def test_the_portable_server_answers_alike(models: Path) -> None:
             health.cancel()
         done = threading.Thread(target=running.stop, args=(5,))
         done.start()
-        done.join(15)
+        done.join(LONG_SECONDS)
         assert not done.is_alive()
     assert answers[0] == answers[1]
     engine.core.close()

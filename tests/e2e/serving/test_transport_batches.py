@@ -28,7 +28,7 @@ from kilnworks.components.serving.wire.feeds import Array, Feeds
 from kilnworks.components.serving.wire.values import TensorInfo
 from tests.e2e.serving.certificates import self_signed
 from tests.e2e.serving.echo_server import LIMITS, connect, listening
-from tests.waiting import until
+from tests.waiting import LONG_SECONDS, until
 
 pytestmark = pytest.mark.e2e
 
@@ -64,11 +64,23 @@ class Doubler:
     def __post_init__(self) -> None:
         self.runner = BatchingRunner(self.inner, self.settings, self.scheduler, RunLimit(32, 0).of("m"))
 
+    @property
+    def waits(self) -> int:
+        """Rows that wait for a batch."""
+        return sum(batch.rows for queue in self.runner._queues.values() for batch, _ in queue._waiting)
+
+    def time_is_over(self) -> None:
+        """The batch has waited for others as long as it may."""
+        with self.scheduler.lock:
+            [(_, number, entry)] = self.scheduler._timed
+            self.scheduler._timed[:] = [(0.0, number, entry)]
+            self.scheduler._wake.notify_all()
+
     def __call__(self, request: Request) -> Response | Later[Response]:
         if request.target.startswith("/slow"):
             request.step_back()  # as the runner of a graph does
             self.slow.set()
-            assert self.gates[request.target == "/slow-2"].wait(10)
+            assert self.gates[request.target == "/slow-2"].wait(3 * LONG_SECONDS)
             return Response(200, b"slow")
         found = self.doubled(request.body)
         if isinstance(found, Later):
@@ -117,7 +129,7 @@ class Http:
     sock: socket.socket
 
     def __post_init__(self) -> None:
-        self.sock.settimeout(5)
+        self.sock.settimeout(LONG_SECONDS)
         self.file = self.sock.makefile("rb")
 
     def answer(self) -> tuple[int, bytes]:
@@ -187,8 +199,7 @@ def test_thousands_of_refusals_of_one_connection(client: Client) -> None:
             doubler.scheduler._running = doubler.scheduler._placed["m"] = 1  # as if another batch of the model ran
         first, http = client(connect(server)), client(connect(server))
         first.sock.sendall(post(7))
-        assert until(lambda: doubler.runner._queues)
-        time.sleep(0.05)
+        assert until(lambda: doubler.waits == 1)
         http.sock.sendall(b"".join(post(number) for number in range(2000)))
         assert {http.answer()[0] for _ in range(2000)} == {503}
         with doubler.scheduler.lock:
@@ -199,17 +210,22 @@ def test_thousands_of_refusals_of_one_connection(client: Client) -> None:
 
 
 def test_a_slow_next_request_does_not_delay_the_batch(client: Client) -> None:
-    settings = replace(SETTINGS, timeout_seconds=0.3)
+    settings = replace(SETTINGS, timeout_seconds=3600)
     with rest(settings=settings, slots=1) as (server, doubler):
         one, other = client(connect(server)), client(connect(server))
         one.sock.sendall(post(1) + post(0, b"/slow"))
-        time.sleep(0.05)
+        assert until(lambda: doubler.waits == 1)
         other.sock.sendall(post(2))
+        assert until(lambda: doubler.waits == 2)
+        doubler.time_is_over()
         assert other.answer() == (200, b"4")
         assert doubler.inner.runs == [2], "both were in one batch"
         assert one.answer() == (200, b"2")
-        assert doubler.slow.wait(5)
-        other.double(3)
+        assert doubler.slow.wait(LONG_SECONDS)
+        other.sock.sendall(post(3))
+        assert until(lambda: doubler.waits == 1)
+        doubler.time_is_over()
+        assert other.answer() == (200, b"6")
         doubler.gates[0].set()
         assert one.answer() == (200, b"slow")
 
@@ -220,7 +236,7 @@ def test_a_batch_that_collects_is_not_left_behind_by_the_only_thread(client: Cli
         for number in range(STEADY):
             steady.double(number)
         steady.sock.sendall(post(1, b"/slow"))
-        assert doubler.slow.wait(5)
+        assert doubler.slow.wait(LONG_SECONDS)
         late.sock.sendall(post(5))
         time.sleep(0.05)
         slow.sock.sendall(post(2, b"/slow-2"))
@@ -247,10 +263,10 @@ def test_grpc_requests_of_any_size(size: int) -> None:
     with grpc.insecure_channel(f"127.0.0.1:{server.port}", unlimited) as channel:
         double = channel.unary_unary("/test/Double")
         for number in range(STEADY):
-            assert double(b"%08d" % number, timeout=5) == b"%d" % (2 * number)
+            assert double(b"%08d" % number, timeout=LONG_SECONDS) == b"%d" % (2 * number)
         for number in range(20):
-            assert double((b"%08d" % number).ljust(size), timeout=5) == b"%d" % (2 * number)
-        futures = [double.future((b"%08d" % number).ljust(8), timeout=20) for number in range(500)]
+            assert double((b"%08d" % number).ljust(size), timeout=LONG_SECONDS) == b"%d" % (2 * number)
+        futures = [double.future((b"%08d" % number).ljust(8), timeout=LONG_SECONDS) for number in range(500)]
         assert [future.result() for future in futures] == [b"%d" % (2 * number) for number in range(500)]
     server.stop(5)
     assert not server.stuck

@@ -20,10 +20,11 @@ class Work:
     ran_in: str = ""
     thread: threading.Thread | None = None
     timed_out: bool | None = None
+    begun: float = 0.0
     ended: float = 0.0
 
     def taken(self, timed_out: bool) -> None:
-        self.timed_out = timed_out
+        self.timed_out, self.begun = timed_out, time.monotonic()
 
     def run(self, step_back: object) -> None:
         self.thread = threading.current_thread()
@@ -142,8 +143,8 @@ def test_a_model_whose_batches_never_end_holds_no_thread_of_another(wait_seconds
     assert sum(bool(work.ran_in) for work in endless) == 2
     gate.set()
     assert all(work.done.wait(LONG_SECONDS) for work in endless)
-    ended = [work.ended for work in endless[2:]]
-    assert ended == sorted(ended), "in order"
+    begun = [work.begun for work in endless[2:]]
+    assert begun == sorted(begun), "in order"
     assert until(lambda: not scheduler._placed and not scheduler._held)
 
 

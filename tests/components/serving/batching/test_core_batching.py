@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from kilnworks.components.serving.batching import batch_tensors
+from kilnworks.components.serving.batching import batch, batch_tensors
 from kilnworks.components.serving.batching.parameters import BatchSettings
 from kilnworks.components.serving.batching.places import RunLimit
 from kilnworks.components.serving.batching.runner import BatchingRunner
@@ -134,6 +134,13 @@ def test_what_arrives_while_a_batch_runs_is_put_together() -> None:
     assert inner.runs == [1, 5]
 
 
+@pytest.fixture
+def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that stands still for a second between two requests is no pause of the traffic."""
+    monkeypatch.setattr(batch, "_PAUSE_SECONDS", LONG_SECONDS)
+
+
+@pytest.mark.usefixtures("no_pause")
 def test_a_lone_client_does_not_wait_for_ever() -> None:
     inner = Doubling()
     scheduler = Noting()
@@ -147,6 +154,7 @@ def test_a_lone_client_does_not_wait_for_ever() -> None:
     assert set(scheduler.waits) <= {0.0}
 
 
+@pytest.mark.usefixtures("no_pause")
 def test_a_lone_client_has_its_rows_filled_up_and_does_not_wait() -> None:
     inner = Doubling()
     scheduler = Noting()
@@ -177,6 +185,7 @@ def test_a_request_that_is_better_alone_joins_a_batch_where_its_model_has_no_roo
     assert queue._alone.running == running
 
 
+@pytest.mark.usefixtures("no_pause")
 def test_dear_runs_are_still_put_together_under_steady_traffic() -> None:
     inner = Doubling(seconds=0.002)
     runner = batching(inner, timeout_seconds=0.0005)

@@ -58,16 +58,24 @@ def workers(hall: Hall) -> Iterator[LeaderFollowers]:
     yield workers
     hall.events.put(None)
     workers.join(LONG_SECONDS)
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("workers")]
+    assert not [thread for thread in (*workers._threads, workers._caretaker) if thread.is_alive()]
 
 
+@pytest.fixture
+def calm(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine that takes the processor away for a while is no reason for another leader."""
+    monkeypatch.setattr(leader_followers, "_LOOK_SECONDS", 1.0)
+
+
+@pytest.mark.usefixtures("calm")
 def test_short_events_stay_with_one_thread(hall: Hall, workers: LeaderFollowers) -> None:
     for _ in range(200):
         assert hall.do(lambda: None)
     assert set(hall.names) == {"workers-0"}
-    assert not workers.handles
+    assert until(lambda: not workers.handles)
 
 
+@pytest.mark.usefixtures("calm")
 def test_work_announced_as_long_is_done_beside_the_next_events(hall: Hall, workers: LeaderFollowers) -> None:
     gate, over = threading.Event(), threading.Event()
 
@@ -114,6 +122,7 @@ def test_all_threads_busy_and_one_of_them_free_again(hall: Hall, workers: Leader
         gate.set()
 
 
+@pytest.mark.usefixtures("calm")
 def test_one_thread_waits_at_a_time(hall: Hall, workers: LeaderFollowers) -> None:
     def long_now_and_then(number: int) -> None:
         if number % 7 == 0:
@@ -127,10 +136,10 @@ def test_one_thread_waits_at_a_time(hall: Hall, workers: LeaderFollowers) -> Non
     assert len(hall.names) == 301
 
 
+@pytest.mark.usefixtures("calm")
 def test_an_error_ends_neither_the_thread_nor_its_lead(
-    hall: Hall, workers: LeaderFollowers, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    hall: Hall, workers: LeaderFollowers, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(leader_followers, "_LOOK_SECONDS", 1.0)  # a busy machine is no reason for another leader either
     for _ in range(10):
         hall.events.put(lambda: 1 / 0)
     assert hall.do(lambda: None)
@@ -155,6 +164,7 @@ def test_a_thread_that_cannot_be_started_is_started_later(
     assert "can't start new thread" in caplog.text
 
 
+@pytest.mark.usefixtures("calm")
 def test_whoever_steps_back_says_so_when_nobody_can_follow(hall: Hall) -> None:
     alone = threading.Event()
     workers = LeaderFollowers("workers", 1, hall.wait, hall.handle, alone.set)
@@ -167,6 +177,7 @@ def test_whoever_steps_back_says_so_when_nobody_can_follow(hall: Hall) -> None:
     workers.join(LONG_SECONDS)
 
 
+@pytest.mark.usefixtures("calm")
 def test_a_thread_knows_whether_it_leads(hall: Hall, workers: LeaderFollowers) -> None:
     found: list[bool] = []
     assert hall.do(lambda: (found.append(workers.leads), workers.step_back(), found.append(workers.leads)))
@@ -174,6 +185,7 @@ def test_a_thread_knows_whether_it_leads(hall: Hall, workers: LeaderFollowers) -
     assert not workers.leads
 
 
+@pytest.mark.usefixtures("calm")
 def test_a_thread_that_is_not_one_of_them_changes_no_leader(hall: Hall, workers: LeaderFollowers) -> None:
     assert hall.do(lambda: None)
     workers.step_back()

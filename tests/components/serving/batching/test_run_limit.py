@@ -110,6 +110,7 @@ def test_who_waits_behind_a_run_without_end_is_answered_at_its_deadline() -> Non
     first = Asked(runner)
     assert until(lambda: gated.now == 1, LONG_SECONDS)
     patient = Asked(runner, 10 * LONG_SECONDS)
+    assert until(lambda: limit.waiting() == {"m": 1}, LONG_SECONDS)
     hasty = [Asked(runner, 0.3) for _ in range(3)]
     assert [asked.code for asked in hasty] == [Code.DEADLINE_EXCEEDED] * 3
     assert not patient.over.is_set()

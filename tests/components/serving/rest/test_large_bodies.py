@@ -116,11 +116,23 @@ def test_a_process_that_dies_or_takes_too_long_is_replaced(caplog: pytest.LogCap
 
 @pytest.mark.slow
 def test_the_start_of_a_process_does_not_count_against_a_request(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(apart, "_PROGRAM", f"import time; time.sleep(1.5); {apart._PROGRAM}")
-    readers = Readers(2**20, seconds=1)
-    with readers.reading("predict", b'{"instances": ["a"]}') as reading:
+    begun: list[object] = []
+    wait = apart._Process.wait_until_ready
+
+    class Noted(threading.Timer):
+        def start(self) -> None:
+            begun.append(self.interval)
+            super().start()
+
+    def noted(process: apart._Process) -> None:
+        wait(process)
+        begun.append("ready")
+
+    monkeypatch.setattr(threading, "Timer", Noted)
+    monkeypatch.setattr(apart._Process, "wait_until_ready", noted)
+    with closing(Readers(2**20, seconds=50)) as readers, readers.reading("predict", b'{"instances": ["a"]}') as reading:
         assert reading.arrays({"x": info("string")}, {}, None)[0]["x"].tolist() == [b"a"]
-    readers.close()
+    assert begun == [apart._START_SECONDS, "ready", 50]
 
 
 def test_a_process_that_does_not_start_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
