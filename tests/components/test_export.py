@@ -256,6 +256,34 @@ def test_a_model_that_is_not_the_one_that_was_trained_is_refused(exported, tmp_p
 
 
 @slow
+def test_what_rounding_alone_does_is_no_skew(exported):
+    """A model of columns that are nearly alike was refused, by luck: its answers to a row alone differed as much."""
+    from kilnworks.components.exporting.skew import check_skew, rounding_of
+    from kilnworks.components.features.raw import raw_arrays
+
+    run = exported("multiclass")
+    task, raw, good = task_of(run.model), raw_arrays(run.contract, run.frame), _expected(run)
+    shifted = good + np.float32([3e-5, -3e-5, 0])
+
+    def check(output, least):
+        return check_skew(run.servable.saved_model, task, run.contract, raw, output, 1e-5, None, lambda: least)
+
+    assert check(good, 1.0).tolerance == 1e-5, "not asked where nothing differs"
+    assert check(shifted, 1e-5).tolerance == 4e-5
+    with pytest.raises(SkewDetected, match="answers"):
+        check(shifted, 5e-6)
+    with pytest.raises(SkewDetected, match="answers"):
+        check(good + np.float32([3e-3, -3e-3, 0]), 1.0)  # a hundred times the tolerance and no more
+
+    def sensitive(arrays):
+        first = np.float32(0.5) + np.float32(2**10) * (arrays["x"] - 1)
+        return np.stack([first, 1 - first, 0 * first], axis=1)
+
+    ones = {"x": np.ones(4, np.float32), "code": np.arange(4, dtype=np.int32)}
+    assert rounding_of(task, sensitive, ones, sensitive(ones)) == pytest.approx(2**10 * 2**-23, rel=1e-3)
+
+
+@slow
 def test_skew_of_one_row_or_of_a_wrong_class_or_of_nan_is_found(exported):
     from kilnworks.components.exporting.skew import check_skew
     from kilnworks.components.features.raw import raw_arrays
