@@ -21,7 +21,7 @@ from sklearn.preprocessing import OneHotEncoder
 
 from bench.first.sets import of_package
 from kilnworks.components.sources.splitting.hashing import CopyNumbers, hash_each, salted, unit_interval
-from kilnworks.components.starting.copies import copied_and_parted, why_apart
+from kilnworks.components.starting.units import copied_and_parted, why_apart
 from kilnworks.schemas.contract import Contract
 
 SETS = (

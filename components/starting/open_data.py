@@ -81,6 +81,15 @@ def kind_of(data: str) -> Kind:
     raise missing_file(path)
 
 
+def images_refused(what: str) -> ConfigError:
+    """Why images are not read where the columns of a table are."""
+    return ConfigError(
+        f"{what} holds images, and what was asked for reads the columns of a table",
+        "a table, or images in folders by class",
+        "leave --label none, --task, --horizon and --sequence out; --task generation makes more images of the kind",
+    )
+
+
 def open_table(data: str, kind: Kind, query: str | None = None, decimals: Mapping[str, str] | None = None) -> Opened:
     """Read a table whole and see what its columns hold; ``decimals``: decimal signs of columns, where a person says it.
 
@@ -89,11 +98,7 @@ def open_table(data: str, kind: Kind, query: str | None = None, decimals: Mappin
         ConfigError: a database without a query, or images.
     """
     if kind == "images":
-        raise ConfigError(
-            f"{data} holds images, and what was asked for reads the columns of a table",
-            "a table, or images in folders by class",
-            "leave --label none, --task, --horizon and --sequence out; --task generation makes more images of the kind",
-        )
+        raise images_refused(data)
     said = dict(decimals or {})
     if kind == "csv":
         return _open_csv(data, said)

@@ -19,10 +19,10 @@ from kilnworks.components.sources.base import Source
 from kilnworks.components.sources.splitting.assign import hash_columns
 from kilnworks.components.sources.splitting.hashing import CopyNumbers, Hashes, hash_each, salted, unit_interval
 from kilnworks.components.sources.splitting.splits import AsGiven, ByHash, ByTime, Shares
-from kilnworks.components.starting.copies import why_apart
 from kilnworks.components.starting.moments.times import named_like_time, shares
 from kilnworks.components.starting.recipe import Decision
 from kilnworks.components.starting.rehearsal import Parts, Rehearsal, lacking_words, rehearse, usable
+from kilnworks.components.starting.units import why_apart
 from kilnworks.schemas.contract import Contract, Label, Scalar
 from kilnworks.schemas.errors import ConfigError
 from kilnworks.schemas.words import listed, named, shown
@@ -54,7 +54,12 @@ class Settled:
 
 
 def settle(
-    contract: Contract, source: Source, parts: Parts, others: Sequence[str] = (), unread: Sequence[str] = ()
+    contract: Contract,
+    source: Source,
+    parts: Parts,
+    others: Sequence[str] = (),
+    unread: Sequence[str] = (),
+    key: str | None = None,
 ) -> Settled:
     """Choose the split; leave out classes that it cannot hold.
 
@@ -64,13 +69,14 @@ def settle(
         parts: all rows in contract dtypes.
         others: columns of dates besides the contract's time column that could say when a row was made.
         unread: columns like dates that are read in no way.
+        key: of a split by hash; None for the contract's, or the content of the rows.
 
     Raises:
         ConfigError: no split goes through: too few rows, one class, or a label that does not vary.
     """
     dropped: list[Decision] = []
     while True:
-        split, decision, seen = _best(contract, source, parts, others, unread)
+        split, decision, seen = _best(contract, source, parts, others, unread, key)
         if seen.good:
             break
         contract, lines = _without_classes(contract, parts, seen, split)
@@ -92,10 +98,10 @@ def _aside(bad: int, total: int, seen: Rehearsal) -> Decision:
 
 
 def _best(
-    contract: Contract, source: Source, parts: Parts, others: Sequence[str], unread: Sequence[str]
+    contract: Contract, source: Source, parts: Parts, others: Sequence[str], unread: Sequence[str], key: str | None
 ) -> tuple[Split, Decision, Rehearsal]:
     """The first plan that goes through, else the last one that was tried."""
-    plans = _given(contract, source, parts) if source.splits() else _cut(contract, parts, others, unread)
+    plans = _given(contract, source, parts) if source.splits() else _cut(contract, parts, others, unread, key)
     split, decision = next(plans)
     seen = rehearse(contract, source, parts, split)
     for other, instead in plans:
@@ -127,7 +133,7 @@ def _widened(
         if lost < MANY:
             break
         if wider.train < split.shares.train:
-            other = split.model_copy(update={"shares": wider, **_hashed(contract, frame, wider)[0]})
+            other = split.model_copy(update={"shares": wider, **_hashed(contract, frame, wider, split.key)[0]})
             less = rehearse(contract, source, parts, other)
             if _of_lacking(contract, parts, less) > lost / 2:
                 break
@@ -158,7 +164,7 @@ def _no_time(contract: Contract, others: Sequence[str], unread: Sequence[str]) -
 
 
 def _cut(
-    contract: Contract, parts: Parts, others: Sequence[str], unread: Sequence[str]
+    contract: Contract, parts: Parts, others: Sequence[str], unread: Sequence[str], key: str | None
 ) -> Iterator[tuple[Split, Decision]]:
     (frame,) = parts.values()
     cut = shares(frame.height, read=any(f.text for f in contract.features.values()))
@@ -169,8 +175,9 @@ def _cut(
         if contract.label is not None and contract.label.classes is not None:
             yield from ((ByTime(shares=one), Decision("split", by, words)) for one in WIDER if one.train < cut.train)
     why, asks = _no_time(contract, others, unread) if contract.time is None else (NOT_BY_TIME, False)
-    how, told = _hashed(contract, frame, cut)
-    yield ByHash(shares=cut, **how), Decision("split", "by hash", f"{why}; {told}{cut.words}", flagged=asks)
+    how, told = _hashed(contract, frame, cut, key)
+    by = f"by hash of {named(key)}" if key is not None else "by hash"
+    yield ByHash(shares=cut, **how), Decision("split", by, f"{why}; {told}{cut.words}", flagged=asks)
 
 
 def _given(contract: Contract, source: Source, parts: Parts) -> Iterator[tuple[Split, Decision]]:
@@ -181,18 +188,18 @@ def _given(contract: Contract, source: Source, parts: Parts) -> Iterator[tuple[S
         val=0.0 if "val" in there else plan.val,
         test=0.0 if "test" in there else plan.test,
     )
-    how, told = _hashed(contract, parts["train"], cut) if cut.train < 1 else ({}, "")
+    how, told = _hashed(contract, parts["train"], cut, None) if cut.train < 1 else ({}, "")
     yield AsGiven(**how), Decision("split", "as given", f"{told}the data has {', '.join(there)}")
 
 
-def _hashed(contract: Contract, frame: pl.DataFrame, cut: Shares) -> tuple[dict[str, Any], str]:
-    """``copies`` and ``salt`` of a split by hash, and a clause about the first."""
+def _hashed(contract: Contract, frame: pl.DataFrame, cut: Shares, key: str | None) -> tuple[dict[str, Any], str]:
+    """``key``, ``copies`` and ``salt`` of a split by hash, and a clause about copies."""
     good, _ = usable(contract, frame)
     rows = frame.filter(good)
-    why = why_apart(contract, rows)
-    how: dict[str, Any] = {"copies": "apart"} if why else {}
+    why = "" if key is not None else why_apart(contract, rows)
+    how: dict[str, Any] = {"copies": "apart"} if why else {"key": key}
     words = f"copies go apart: {why}; " if why else ""
-    return {**how, "salt": _salt(_rare(contract, rows, apart=bool(why)), cut)}, words
+    return {**how, "salt": _salt(_rare(contract, rows, hash_columns(key, contract), apart=bool(why)), cut)}, words
 
 
 def _salt(groups: Sequence[list[Hashes]], cut: Shares) -> int:
@@ -213,13 +220,13 @@ def _salt(groups: Sequence[list[Hashes]], cut: Shares) -> int:
     return best
 
 
-def _rare(contract: Contract, rows: pl.DataFrame, *, apart: bool) -> list[list[Hashes]]:
+def _rare(contract: Contract, rows: pl.DataFrame, columns: Sequence[str], *, apart: bool) -> list[list[Hashes]]:
     """What is hashed of the rows of each rare class; of all rows where they are few and have no classes."""
     label = contract.label
     groups = [rows]
     if label is not None and label.classes is not None:
         groups = [rows.filter(pl.col(label.name) == value) for value in label.classes]
-    hashed = [hash_each(group, hash_columns(None, contract)) for group in groups]
+    hashed = [hash_each(group, columns) for group in groups]
     going = [[*each, CopyNumbers().of(each)] if apart else _different(each) for each in hashed]
     return [each for each in going if 0 < len(each[0]) < RARE_ROWS]
 

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 from kilnworks.components.sources.files.archive import is_archive, unpacked
 from kilnworks.components.sources.paths import local
-from kilnworks.components.starting.open_data import kind_of
+from kilnworks.components.starting.open_data import images_refused, kind_of
 from kilnworks.components.starting.recipe import Recipe
 from kilnworks.components.tasks.asked import GENERATION, NUMBERS, Asked
 from kilnworks.schemas.errors import ConfigError
-from kilnworks.schemas.words import listed
+from kilnworks.schemas.words import listed, named
 
 
 def start(
@@ -53,6 +53,9 @@ def start(
         _refuse_unused("boxes are looked for in images", told)
         return start_with_boxes(name, boxed)
     kind = kind_of(data)
+    held = pixel_column(data, kind) if kind == "npz" else None
+    if held is not None and (horizon is not None or is_asked(label, task)):
+        raise images_refused(f"column {named(held[0])} of {data}")
     if sequences:
         from kilnworks.components.starting.sequences.asked import start_with_asked
 

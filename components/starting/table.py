@@ -42,6 +42,7 @@ from kilnworks.components.starting.texts import (
     text_decisions,
     text_settings,
 )
+from kilnworks.components.starting.units import group_of
 from kilnworks.components.starting.unsupported import refuse_label, refuse_many_classes, split_column
 from kilnworks.components.tasks.asked import NUMBERS, Asked
 from kilnworks.components.tasks.choose import choose
@@ -104,14 +105,16 @@ def start_with_table(
     typed = pl.concat(list(parts.values()))
     if task == NUMBERS:
         refuse_magnitude(typed[label])
-    contract, suspects = _without_copies(contract, typed)
+    grouped = group_of(contract, typed) if contract.time is None and not opened.source.splits() else None
+    contract, suspects = _without_copies(contract, typed, grouped)
     unread = columns_like_dates(opened.frame, opened.specs)
     others = [name for name in moment.others if name in contract.columns and name != label]
-    settled = settle(contract, opened.source, parts, others=others, unread=unread)
+    settled = settle(contract, opened.source, parts, others=others, unread=unread, key=grouped)
     kept = without_what_runs_out(settled.contract, opened.source, parts, settled.split)
     contract = kept.contract
     known = labelled(typed, contract)
-    model, training, transform = _model(contract, known, kept.features)
+    kept_or_not = {**kept.features, **({grouped: FeatureSettings(encode="drop")} if grouped else {})}
+    model, training, transform = _model(contract, known, kept_or_not)
     decisions = [guess] if guess else []
     decisions += [
         Decision("rows", f"{opened.frame.height:,} rows, {len(opened.frame.columns)} columns"),
@@ -122,6 +125,7 @@ def start_with_table(
         *date_decisions(opened.frame, opened.specs),
         *spelling_decisions(opened.frame, opened.specs, label, contract.columns),
         *columns,
+        *([_of_groups(grouped, str(label))] if grouped else []),
         *text_decisions(contract, typed),
         *numbered_decisions(opened.specs, contract.features),
         *suspects,
@@ -245,10 +249,16 @@ def typed_parts(opened: Opened, contract: Contract) -> dict[str | None, pl.DataF
     return {part: pl.concat(list(opened.source.frames(wanted, part))) for part in parts}
 
 
-def _without_copies(contract: Contract, typed: pl.DataFrame) -> tuple[Contract, list[Decision]]:
-    """Features that are the label in other words are left out, suspicious ones pointed out."""
+def _of_groups(name: str, label: str) -> Decision:
+    why = f"all rows of one have one {named(label)}: they go to one part of the split, so that others judge"
+    back = "it is no feature; without `key` of the split and `drop` in the definition it is"
+    return Decision("groups", named(name), f"{why}; {back}", flagged=True)
+
+
+def _without_copies(contract: Contract, typed: pl.DataFrame, grouped: str | None) -> tuple[Contract, list[Decision]]:
+    """Features that are the label in other words are left out, suspicious ones pointed out; not that of the groups."""
     assert contract.label is not None
-    names = [n for n in contract.features if n != contract.time]
+    names = [n for n in contract.features if n not in (contract.time, grouped)]
     found = find_suspects(typed, contract.label.name, names, classes=contract.label.classes is not None)
     copies = [s for s in found if s.copy]
     if len(copies) == len(contract.features):

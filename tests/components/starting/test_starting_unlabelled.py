@@ -88,6 +88,15 @@ def test_options_that_do_not_fit_are_refused(tmp_path):
         as_asked("strange")
 
 
+@pytest.mark.parametrize("asked", [{"label": "none"}, {"task": "codes"}, {"horizon": 3}])
+def test_images_in_an_archive_are_named_as_what_is_not_read(tmp_path, asked):
+    """It said "one column, digit", the class of the images."""
+    pixels = np.random.default_rng(0).integers(0, 255, (60, 8, 8), dtype=np.uint8)
+    np.savez(tmp_path / "digits.npz", image=pixels, digit=np.arange(60) % 10)
+    with pytest.raises(ConfigError, match=r"column image of .*digits\.npz holds images, and what was asked for"):
+        start("r", str(tmp_path / "digits.npz"), **asked)
+
+
 def test_clusters_are_for_those_who_ask_and_a_label_is_compared_with(tmp_path):
     from kilnworks.components.starting.definition import definition
 
