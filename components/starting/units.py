@@ -24,10 +24,10 @@ FEWEST_GROUPS = 20
 """Groups of several rows that show that a label is one of groups."""
 GROUPED = 0.5
 """Share of the rows that are in such groups."""
-OF_ONE_LABEL = 0.98
-"""Share of these rows whose group has one label."""
-BY_CHANCE = 0.5
-"""The same share, at most, of groups drawn by chance."""
+MIXED = 0.1
+"""Groups of several labels, at most, as a share of those that would be by chance."""
+FEWEST_MIXED = 10
+"""Groups that would have several labels by chance, at least."""
 IN_ORDER = 0.6
 """Changes of the label from one number to the next, as a share of those by chance, below which it is an amount."""
 
@@ -59,9 +59,9 @@ def copied_and_parted(rows: pl.DataFrame, label: str) -> tuple[int, int]:
 
 
 def group_of(contract: Contract, rows: pl.DataFrame) -> str | None:
-    """The column whose values have one label each, beyond chance, though several rows have each; None where none is.
+    """The column whose values have one label each, where as many rows of chance would have several.
 
-    Of several the one of fewest values: what holds of an order holds of its lines.
+    None where there is none; of several the one of fewest values: what holds of an order holds of its lines.
 
     Args:
         contract: with the label, a class.
@@ -71,7 +71,7 @@ def group_of(contract: Contract, rows: pl.DataFrame) -> str | None:
     if label is None or label.classes is None or label.several or contract.key is not None:
         return None
     known = rows.filter(pl.col(label.name).is_in(label.classes))
-    shares = known[label.name].value_counts()["count"].to_numpy() / max(1, known.height)
+    shares = known[label.name].value_counts(name=ROWS)[ROWS].to_numpy() / max(1, known.height)
     found: dict[str, int] = {}
     for name, feature in contract.features.items():
         if feature.dtype not in ("int", "string") or feature.text or feature.shape:
@@ -89,15 +89,16 @@ def group_of(contract: Contract, rows: pl.DataFrame) -> str | None:
         sizes = several[ROWS].to_numpy()
         if len(sizes) < FEWEST_GROUPS or sizes.sum() < GROUPED * known.height:
             continue
-        one = int(several.filter(pl.col(LABELS) == 1)[ROWS].sum()) / sizes.sum()
-        chance = float((sizes * (shares[:, None] ** sizes).sum(axis=0)).sum() / sizes.sum())
-        if one >= OF_ONE_LABEL and chance <= BY_CHANCE and not (feature.dtype == "int" and _in_order(several[FIRST])):
+        by_chance = float(len(sizes) - (shares[:, None] ** sizes).sum())
+        mixed = int((several[LABELS] > 1).sum())
+        amount = feature.dtype == "int" and _in_order(several[FIRST])
+        if by_chance >= FEWEST_MIXED and mixed <= MIXED * by_chance and not amount:
             found[name] = several.height
     return min(found, key=lambda name: found[name]) if found else None
 
 
 def _in_order(labels: pl.Series) -> bool:
     """Whether neighbours in the order of a number share their label more often than by chance: it is an amount."""
-    shares = labels.value_counts()["count"].to_numpy() / len(labels)
+    shares = labels.value_counts(name=ROWS)[ROWS].to_numpy() / len(labels)
     changes = int((labels != labels.shift(1)).sum()) / max(1, len(labels) - 1)
     return changes < IN_ORDER * float(1 - (shares**2).sum())

@@ -85,6 +85,11 @@ def test_rare_classes_and_few_groups_are_no_evidence():
     who = [i // 3 for i in range(600)]
     rare = ["yes" if number in (3, 90, 150) else "no" for number in who]
     assert group(rare, who=who) is None, "three rows without it are nothing to wonder at"
+    many = [i // 3 for i in range(30_000)]
+    seldom = np.where(np.random.default_rng(0).random(30_000) < 0.01, "yes", "no").tolist()
+    assert group(seldom, who=many) is None, "97 of 100 groups have one label by chance"
+    illness = np.repeat(np.random.default_rng(0).random(200) < 0.1, 5)
+    assert group(np.where(illness, "yes", "no").tolist(), who=[i // 5 for i in range(1000)]) == "who"
     few = [i % 12 for i in range(600)]
     assert group([["a", "b"][number * 7 % 5 % 2] for number in few], who=few) is None
 
