@@ -10,7 +10,7 @@ from bench.measure import run
 
 
 def first_answers(
-    project: Path, train: str, tests: Sequence[str], words: Sequence[str], seed: int
+    project: Path, train: str, tests: Sequence[str], words: Sequence[str], seed: int, changed: Sequence[str] = ()
 ) -> tuple[list[pd.DataFrame], tuple[float, float]]:
     """Predictions of the first model for each file, and the wall and processor seconds that new and run took together.
 
@@ -20,10 +20,12 @@ def first_answers(
         tests: files or folders that it answers for, without the label.
         words: further words for ``new``.
         seed: of the training.
+        changed: settings of the run beside those of the definition, as ``--set`` takes them.
     """
     env = {"KILNWORKS_ROOT": str(project), "KILNWORKS_STORE": str(project / "store")}
     first = [sys.executable, "-m", "kilnworks"]
     settings = ["--set", f"model.seed={seed}", "--set", "evaluation.better_than=[]"]
+    settings += [word for setting in changed for word in ("--set", setting)]
     commands = [
         ["new", "first", "--data", str(project / train), *words],
         ["run", "first", "--run-id", "one", *settings],
