@@ -2,9 +2,9 @@
 
 usage: python -m bench.groups [SET ...]
 
-Three tenths of the groups are set aside; ``new`` and ``run`` see the others, once by the content of the rows, with every
-column a feature, and once as ``new`` splits them. Printed is the AUC of each report and that of the groups set aside.
-The sets come as those of ``bench.first_model`` do.
+Three tenths of the groups are set aside; ``new`` and ``run`` see the others, once by the content of the rows, with
+every column a feature, and once as ``new`` splits them. Printed is the AUC of each report and that of the groups set
+aside. The sets come as those of ``bench.first_model`` do.
 """
 
 import argparse
@@ -34,9 +34,10 @@ def main() -> None:
     """Print a line for each set."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sets", nargs="*", metavar="SET", help=f"of {', '.join(SETS)}; all by default")
+    wanted = parser.parse_args().sets or SETS
     print("| set, label, groups | by rows: promised | found | as new splits: promised | found |")
     print("|---|---|---|---|---|")
-    for name in parser.parse_args().sets or SETS:
+    for name in wanted:
         package, label, group = SETS[name]
         frame = of_package(package, name).dropna(subset=[label])
         frame[label] = "c" + frame[label].astype(str)

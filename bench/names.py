@@ -34,8 +34,9 @@ def main() -> None:
     """Print a line for each category of each window."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sets", nargs="*", metavar="SET", help=f"of {', '.join(SETS)}; all by default")
+    wanted = parser.parse_args().sets or SETS
     print("| set | window | rows | column (values) | later rows without it | |\n|---|---|---|---|---|---|")
-    for name in parser.parse_args().sets or SETS:
+    for name in wanted:
         frame, time, label = SETS[name]()
         for low, high in WINDOWS:
             window = frame.iloc[int(low * len(frame)) : int(high * len(frame))]
